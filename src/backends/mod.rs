@@ -1,0 +1,183 @@
+//! Secret stores: the trait, its request and answer, the registry table, and one file (or folder) per store.
+//!
+//! The rest of the program knows stores only through [`Backend`] and [`registry`].
+
+pub mod registry;
+
+use std::collections::BTreeSet;
+use std::fmt;
+use std::sync::Arc;
+
+use futures::future::BoxFuture;
+use tokio::time::Instant;
+
+use crate::diagnostics::{Explain, Fault};
+use crate::files::Files;
+use crate::secret::{Map, SecretId, Value};
+
+/// One read of one secret.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Request {
+    /// Which secret, in which version.
+    pub id: SecretId,
+    /// Which of its keys are wanted. A store that answers whole secrets may give more.
+    pub keys: Keys,
+}
+
+/// The keys that a request wants.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Keys {
+    /// All of them.
+    All,
+    /// These.
+    Some(BTreeSet<String>),
+}
+
+/// What a store answered: an outcome for each wanted key.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Answer {
+    /// The version that was read, where the store tells.
+    pub version: Option<String>,
+    /// The keys that exist. A key that is not here is absent; a null counts as absent.
+    pub values: Map,
+    /// Keys that exist but may not be read, with the store's reason (no secret in it).
+    pub denied: Vec<(String, String)>,
+}
+
+/// What an answer says about one key.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Outcome<'a> {
+    /// The value.
+    Present(&'a Value),
+    /// There is no such key.
+    Absent,
+    /// The key may not be read, and why.
+    Denied(&'a str),
+}
+
+impl Answer {
+    /// An answer that holds all keys of the secret.
+    pub fn whole(values: Map, version: Option<String>) -> Self {
+        Self {
+            version,
+            values,
+            denied: Vec::new(),
+        }
+    }
+
+    /// The outcome for a key; of two equal keys the last counts.
+    pub fn outcome(&self, key: &str) -> Outcome<'_> {
+        if let Some((_, reason)) = self.denied.iter().find(|(name, _)| name == key) {
+            return Outcome::Denied(reason);
+        }
+        match self.values.iter().rev().find(|(name, _)| name == key) {
+            None | Some((_, Value::Null)) => Outcome::Absent,
+            Some((_, value)) => Outcome::Present(value),
+        }
+    }
+}
+
+/// What a fetch may use besides the network.
+#[derive(Clone)]
+pub struct FetchContext {
+    /// The application's folder.
+    pub files: Arc<dyn Files>,
+    /// When the whole run's fetching must be over.
+    pub deadline: Instant,
+}
+
+/// A configured secret store. Cheap to open; logs in by itself, once, at the first fetch.
+pub trait Backend: Send + Sync {
+    /// Checks a path before any request is made: the store's own normalised form of it, for path validation.
+    ///
+    /// The default is the path as it is.
+    fn normalize(&self, path: &str) -> String {
+        path.to_owned()
+    }
+
+    /// Reads one secret. Retries and the deadline are the backend's business (by `clients`), de-duplication and the
+    /// bound on concurrent calls are the caller's.
+    fn fetch<'a>(
+        &'a self,
+        request: &'a Request,
+        context: &'a FetchContext,
+    ) -> BoxFuture<'a, Result<Answer, Error>>;
+}
+
+/// Why a secret could not be read. The kind decides what happens; the text is for people and holds no secret.
+#[derive(Clone, Debug)]
+pub struct Error {
+    /// What kind of failure.
+    pub kind: ErrorKind,
+    /// One sentence in lower case without a final stop. AVP's leading phrase where its section 14 asks for that.
+    pub message: String,
+    /// Causes below the message, outermost first.
+    pub causes: Vec<String>,
+    /// What to try.
+    pub hint: Option<String>,
+}
+
+/// Kinds of failure, decided by type and status code, never by the text of a server's message.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ErrorKind {
+    /// The path does not exist, or this version of it. Not a missing key for `remove-missing`, as in AVP.
+    AbsentPath,
+    /// The store refuses: not logged in, or not allowed.
+    Denied,
+    /// No answer: connection, TLS, time, too many requests, 5xx.
+    Unreachable,
+    /// An answer that makes no sense.
+    Malformed,
+    /// The reference itself cannot be asked for (bad path form).
+    Reference,
+    /// Settings that only a fetch can prove wrong, e.g. a token file that is not there.
+    Settings,
+}
+
+impl Error {
+    /// A failure without causes or hint.
+    pub fn new(kind: ErrorKind, message: impl Into<String>) -> Self {
+        Self {
+            kind,
+            message: message.into(),
+            causes: Vec::new(),
+            hint: None,
+        }
+    }
+
+    /// The same with a hint.
+    #[must_use]
+    pub fn with_hint(mut self, hint: impl Into<String>) -> Self {
+        self.hint = Some(hint.into());
+        self
+    }
+
+    /// The same with a cause below the message.
+    #[must_use]
+    pub fn with_cause(mut self, cause: impl fmt::Display) -> Self {
+        self.causes.push(cause.to_string());
+        self
+    }
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.message)
+    }
+}
+
+impl std::error::Error for Error {}
+
+impl Explain for Error {
+    fn fault(&self) -> Fault {
+        match self.kind {
+            ErrorKind::AbsentPath | ErrorKind::Malformed | ErrorKind::Reference => Fault::Input,
+            ErrorKind::Denied | ErrorKind::Unreachable => Fault::Backend,
+            ErrorKind::Settings => Fault::Settings,
+        }
+    }
+
+    fn hint(&self) -> Option<String> {
+        self.hint.clone()
+    }
+}

@@ -1,0 +1,47 @@
+//! The table of backend types. A new store is one file and one line here.
+
+use std::sync::Arc;
+
+use super::Backend;
+use crate::env::Options;
+
+/// One type of backend.
+pub struct Type {
+    /// The name in `AVP_TYPE`, in `type:` of `manifuse.yaml`, and in `<NAME:PATH#KEY>`.
+    pub name: &'static str,
+    /// Its settings: the AVP key, and the dotted key of the structured form. Plain environment variables of these
+    /// names also serve a structured instance that does not set them.
+    pub settings: &'static [(&'static str, &'static str)],
+    /// Whether `<NAME:PATH#KEY>` may use the type's own name without a configured instance.
+    pub built_in: bool,
+    /// Checks the settings and makes the backend. Offline: no request, no login, no file but those that settings name.
+    pub open: fn(&Options) -> Result<Arc<dyn Backend>, SettingsError>,
+}
+
+/// Wrong settings of a backend. The text names the setting and its origin, never its value.
+#[derive(Clone, Debug, thiserror::Error)]
+#[error("{message}")]
+pub struct SettingsError {
+    /// AVP's text where it has one (`avp-compat.md` 9.5).
+    pub message: String,
+    /// What to try.
+    pub hint: Option<String>,
+}
+
+impl crate::diagnostics::Explain for SettingsError {
+    fn fault(&self) -> crate::diagnostics::Fault {
+        crate::diagnostics::Fault::Settings
+    }
+
+    fn hint(&self) -> Option<String> {
+        self.hint.clone()
+    }
+}
+
+/// All backend types, sorted by name.
+pub const TYPES: &[Type] = &[];
+
+/// The type by its exact name.
+pub fn find(name: &str) -> Option<&'static Type> {
+    TYPES.iter().find(|backend| backend.name == name)
+}

@@ -1,0 +1,135 @@
+//! A snapshot of the process environment, taken once in `main`, and the settings that carry where they came from.
+//!
+//! Nobody else reads process variables (`clippy.toml`), and nothing sets them.
+
+use std::collections::BTreeMap;
+use std::ffi::OsString;
+use std::fmt;
+
+use crate::secret::Text;
+
+/// The environment as a value.
+#[derive(Clone, Default)]
+pub struct Environment {
+    variables: BTreeMap<String, String>,
+}
+
+impl Environment {
+    /// The variables of this process. Names and values that are not UTF-8 are left out.
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "the one place that reads the environment"
+    )]
+    pub fn of_process() -> Self {
+        Self::from_os(std::env::vars_os())
+    }
+
+    fn from_os(variables: impl Iterator<Item = (OsString, OsString)>) -> Self {
+        let utf8 = |(name, value): (OsString, OsString)| {
+            Some((name.into_string().ok()?, value.into_string().ok()?))
+        };
+        Self {
+            variables: variables.filter_map(utf8).collect(),
+        }
+    }
+
+    /// A variable, also when it is empty.
+    pub fn get(&self, name: &str) -> Option<&str> {
+        self.variables.get(name).map(String::as_str)
+    }
+
+    /// All variables, sorted by name.
+    pub fn iter(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.variables
+            .iter()
+            .map(|(name, value)| (name.as_str(), value.as_str()))
+    }
+}
+
+impl<N: Into<String>, V: Into<String>> FromIterator<(N, V)> for Environment {
+    fn from_iter<T: IntoIterator<Item = (N, V)>>(iter: T) -> Self {
+        Self {
+            variables: iter
+                .into_iter()
+                .map(|(name, value)| (name.into(), value.into()))
+                .collect(),
+        }
+    }
+}
+
+/// Names only: values may be credentials.
+impl fmt::Debug for Environment {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_set().entries(self.variables.keys()).finish()
+    }
+}
+
+/// Where a setting came from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Origin {
+    /// A command line flag, with its dashes.
+    Flag(&'static str),
+    /// An environment variable, by its full name (so `ARGOCD_ENV_…` shows as such).
+    Environment(String),
+    /// A settings file: its path and, for nested keys, the dotted key.
+    File {
+        /// The path as given.
+        path: String,
+        /// The key as it is written there.
+        key: String,
+    },
+    /// Built in.
+    Default,
+}
+
+impl fmt::Display for Origin {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Flag(flag) => write!(f, "the flag {flag}"),
+            Self::Environment(name) => write!(f, "the environment variable {name}"),
+            Self::File { path, key } => write!(f, "{key} in {path}"),
+            Self::Default => f.write_str("the default"),
+        }
+    }
+}
+
+/// A value and where it came from. The value may be a credential, so it does not print.
+#[derive(Clone, Debug)]
+pub struct Setting {
+    /// The value, not trimmed.
+    pub value: Text,
+    /// Where it came from.
+    pub origin: Origin,
+}
+
+/// The settings of one backend instance, by AVP's upper-case key names (`VAULT_ADDR`, `AVP_ROLE_ID`, …).
+///
+/// The settings room has already applied the order of precedence; a backend only looks up.
+#[derive(Clone, Debug, Default)]
+pub struct Options {
+    settings: BTreeMap<String, Setting>,
+}
+
+impl Options {
+    /// Sets a key, replacing what was there.
+    pub fn set(&mut self, key: impl Into<String>, setting: Setting) {
+        self.settings.insert(key.into(), setting);
+    }
+
+    /// A setting, also when its value is empty.
+    pub fn get(&self, key: &str) -> Option<&Setting> {
+        self.settings.get(key)
+    }
+
+    /// The value as text, opened; `None` when it is not set or empty.
+    pub fn text(&self, key: &str) -> Option<&str> {
+        self.get(key)
+            .and_then(|setting| setting.value.expose_str())
+            .filter(|text| !text.is_empty())
+    }
+
+    /// All keys, sorted.
+    pub fn keys(&self) -> impl Iterator<Item = &str> {
+        self.settings.keys().map(String::as_str)
+    }
+}

@@ -1,0 +1,21 @@
+//! Puts secrets into Kubernetes manifests, in place.
+//!
+//! The program is a straight line (`docs/architecture.md`): bytes become sources, documents, placeholders, a plan of
+//! unique requests, fetched answers, edits, and output. Rooms import downward only; `tests/it/rooms.rs` holds the table.
+
+pub mod backends;
+pub mod cli;
+pub mod clients;
+pub mod diagnostics;
+pub mod env;
+pub mod files;
+pub mod inject;
+pub mod input;
+pub mod manifest;
+pub mod modifier;
+pub mod output;
+pub mod placeholder;
+pub mod secret;
+pub mod settings;
+pub mod sops;
+pub mod yaml;
