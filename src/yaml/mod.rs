@@ -2,8 +2,31 @@
 //! the edit list, and the resolver tables. Knows no Kubernetes.
 
 mod event;
+pub mod json;
 mod parser;
+pub mod resolve;
+pub mod tree;
 pub mod value;
+
+use base64::Engine;
+use base64::engine::general_purpose::GeneralPurpose;
+use base64::engine::{DecodePaddingMode, GeneralPurposeConfig};
 
 pub use event::{Event, EventKind, EventReader, Layout, Properties, Style, SyntaxError};
 pub use parser::{MAX_DEPTH, YamlReader};
+
+/// Padded standard base64 as Go's standard decoder takes it: CR and LF anywhere, unused trailing bits not looked at.
+const BASE64: GeneralPurpose = GeneralPurpose::new(
+    &base64::alphabet::STANDARD,
+    GeneralPurposeConfig::new()
+        .with_decode_padding_mode(DecodePaddingMode::RequireCanonical)
+        .with_decode_allow_trailing_bits(true),
+);
+
+/// The bytes of a base64 text, line ends tolerated; `None` when it is not base64.
+pub fn decode_base64(text: &str) -> Option<Vec<u8>> {
+    if text.contains(['\r', '\n']) {
+        return BASE64.decode(text.replace(['\r', '\n'], "")).ok();
+    }
+    BASE64.decode(text).ok()
+}
