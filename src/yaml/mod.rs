@@ -1,12 +1,16 @@
 //! YAML and JSON as text: events with byte spans, scalars' decoded text and where its bytes lie, the scalar writer,
 //! the edit list, and the resolver tables. Knows no Kubernetes.
 
+pub mod edit;
 mod event;
 pub mod json;
 mod parser;
 pub mod resolve;
+pub mod rewrite;
+pub mod scalar;
 pub mod tree;
 pub mod value;
+pub mod writer;
 
 use base64::Engine;
 use base64::engine::general_purpose::GeneralPurpose;
@@ -29,4 +33,9 @@ pub fn decode_base64(text: &str) -> Option<Vec<u8>> {
         return BASE64.decode(text.replace(['\r', '\n'], "")).ok();
     }
     BASE64.decode(text).ok()
+}
+
+/// Padded standard base64 on one line.
+pub fn encode_base64(bytes: &[u8]) -> String {
+    BASE64.encode(bytes)
 }

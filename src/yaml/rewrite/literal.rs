@@ -1,0 +1,103 @@
+//! Literal blocks: they keep their lines, each line of a value is indented, and what the text ends with decides the
+//! chomping.
+
+use super::{Certainty, Replacements, Rewrite, certainty, is_inert, mapped};
+use crate::yaml::edit::Edit;
+use crate::yaml::scalar::{BlockBody, BlockHeader, Chomping, Scalar};
+use crate::yaml::writer;
+
+/// Makes the replacements in the block; `None` where only another style can hold the target.
+pub(super) fn in_place(
+    scalar: &Scalar<'_>,
+    decoded: &str,
+    replacements: &Replacements,
+    target: &str,
+) -> Option<Rewrite> {
+    let block = Block {
+        scalar,
+        header: scalar.block_header()?,
+        body: scalar.block_body()?,
+    };
+    let fits =
+        |character: char| matches!(character, '\n' | '\t') || writer::is_printable(character);
+    // Without a digit in the header, the first line's blanks are its indentation.
+    let moves_indentation = !block.header.digit && target.starts_with([' ', '\t', '\n']);
+    if moves_indentation || !target.chars().all(fits) {
+        return None;
+    }
+    let mut edits = mapped(scalar, decoded, replacements, |text| block.indented(text))?;
+    if replacements.iter().all(|(_, text)| is_inert(text)) {
+        return Some(Rewrite {
+            edits,
+            certainty: certainty(true),
+        });
+    }
+    let (range, last) = replacements.last()?;
+    let at_end = range.end == decoded.trim_end_matches('\n').len();
+    if at_end
+        && block.header.chomping != Chomping::Keep
+        && (last.is_empty() || last.ends_with('\n'))
+    {
+        block.end_with(&mut edits, target)?;
+    }
+    Some(Rewrite {
+        edits,
+        certainty: Certainty::Reread,
+    })
+}
+
+struct Block<'a, 's> {
+    scalar: &'a Scalar<'s>,
+    header: BlockHeader,
+    body: BlockBody,
+}
+
+impl Block<'_, '_> {
+    fn line_end(&self) -> &'static str {
+        if self.scalar.text[self.header.line_end..].starts_with("\r\n") {
+            "\r\n"
+        } else {
+            "\n"
+        }
+    }
+
+    /// A value's lines: those behind the first are indented, blank ones are not.
+    fn indented(&self, text: &str) -> String {
+        let mut out = String::with_capacity(text.len());
+        for (index, line) in text.split('\n').enumerate() {
+            if index > 0 {
+                out.push_str(self.line_end());
+                if !line.is_empty() {
+                    out.extend(std::iter::repeat_n(' ', self.body.indent));
+                }
+            }
+            out.push_str(line);
+        }
+        out
+    }
+
+    /// Makes the block end as `target` does, after its last replacement ended in line ends.
+    fn end_with(&self, edits: &mut Vec<Edit>, target: &str) -> Option<()> {
+        let line_ends = target.len() - target.trim_end_matches('\n').len();
+        let (chomping, indicator) = match line_ends {
+            0 => (Chomping::Strip, "-"),
+            1 => (Chomping::Clip, ""),
+            _ => (Chomping::Keep, "+"),
+        };
+        let blank_lines = &self.scalar.text[self.body.end..self.body.blank_end];
+        if chomping == Chomping::Keep && blank_lines.matches('\n').count() > 1 {
+            return None;
+        }
+        let last = edits.last_mut()?;
+        last.text
+            .truncate(last.text.trim_end_matches(['\r', '\n']).len());
+        last.text
+            .push_str(&self.line_end().repeat(line_ends.saturating_sub(1)));
+        if chomping != self.header.chomping {
+            let indicators = &self.scalar.text[self.header.indicators.range()];
+            let header = indicators.replace(['-', '+'], "") + indicator;
+            edits.insert(0, Edit::new(self.header.indicators, header));
+        }
+        Some(())
+    }
+}
