@@ -301,7 +301,7 @@ mod tests {
 
     #[test]
     fn each_style_keeps_its_looks() {
-        for (text, value, expected) in LOOKS {
+        for &(text, value, expected) in LOOKS {
             assert_eq!(put(text, value).0, expected, "{text:?} with {value:?}");
         }
     }
