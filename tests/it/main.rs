@@ -1,3 +1,7 @@
 //! The one integration binary.
+//!
+//! The modules say `cfg(test)` so that the lint against `unwrap` knows them for tests.
 
-fn main() {}
+#[cfg(test)]
+#[path = "../support/mod.rs"]
+mod support;
