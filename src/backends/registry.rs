@@ -16,8 +16,11 @@ pub struct Type {
     pub built_in: bool,
     /// Checks the settings and makes the backend. Offline: no request, no login, no file but those that settings name.
     /// The snapshot of the environment is for a store that *is* the environment; settings come by the options only.
-    pub open: fn(&Options, &Environment) -> Result<Arc<dyn Backend>, SettingsError>,
+    pub open: Open,
 }
+
+/// How a type is opened.
+pub type Open = fn(&Options, &Environment) -> Result<Arc<dyn Backend>, SettingsError>;
 
 /// Wrong settings of a backend. The text names the setting and its origin, never its value.
 #[derive(Clone, Debug, thiserror::Error)]
