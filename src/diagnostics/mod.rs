@@ -3,12 +3,16 @@
 //! Rooms above make a [`Diagnostic`] where the span is at hand and never print; [`render`] is called once at the end.
 //! Nothing here ever holds a secret value: a place carries the reference's head, not the line it stands in.
 
+mod render;
 mod source;
+mod suggest;
 
 use std::fmt;
 use std::sync::Arc;
 
+pub use render::{Format, Rendering, render, sort};
 pub use source::{LineColumn, Source, Span};
+pub use suggest::nearest;
 
 /// What kind of failure a diagnostic is; decides the exit code (design section 8).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -178,5 +182,19 @@ pub trait Explain: std::error::Error {
     /// What to try, if there is something to try.
     fn hint(&self) -> Option<String> {
         None
+    }
+}
+
+/// An I/O error as messages say it: without the number, in lower case, the same on every system.
+pub fn io_reason(error: &std::io::Error) -> String {
+    match error.kind() {
+        std::io::ErrorKind::NotFound => "no such file or directory".to_owned(),
+        std::io::ErrorKind::PermissionDenied => "permission denied".to_owned(),
+        std::io::ErrorKind::IsADirectory => "is a directory".to_owned(),
+        _ => {
+            let text = error.to_string();
+            let end = text.find(" (os error").unwrap_or(text.len());
+            text[..end].to_lowercase()
+        }
     }
 }

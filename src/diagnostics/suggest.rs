@@ -1,0 +1,37 @@
+//! "Did you mean …?": the nearest of the names that would have been right.
+
+/// The candidate that a mistyped name is likely to mean: at most two typos away (one in short names), or the same in
+/// another case.
+pub fn nearest<'a>(name: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+    let lower = name.to_lowercase();
+    let allowed = if lower.chars().count() <= 4 { 1 } else { 2 };
+    candidates
+        .into_iter()
+        .map(|candidate| {
+            let distance = strsim::damerau_levenshtein(&lower, &candidate.to_lowercase());
+            (distance, candidate)
+        })
+        .filter(|(distance, _)| *distance <= allowed)
+        .min()
+        .map(|(_, candidate)| candidate)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::nearest;
+
+    #[test]
+    fn finds_typos_and_case_but_no_strangers() {
+        let names = ["vault", "sops", "awssecretsmanager"];
+        assert_eq!(nearest("vualt", names), Some("vault"));
+        assert_eq!(nearest("Vault", names), Some("vault"));
+        assert_eq!(
+            nearest("AWSSecretManager", names),
+            Some("awssecretsmanager")
+        );
+        assert_eq!(nearest("sop", names), Some("sops"));
+        assert_eq!(nearest("so", names), None);
+        assert_eq!(nearest("gcp", names), None);
+        assert_eq!(nearest("", names), None);
+    }
+}
