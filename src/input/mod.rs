@@ -1,1 +1,90 @@
-//! input
+//! Standard input, files and folders into named source texts, in a stable order (`avp-compat.md` section 2).
+//!
+//! Reads only: what the texts hold is for `manifest` to say. All broken files are told at once.
+
+mod passed_over;
+mod read;
+mod walk;
+
+use std::ffi::OsString;
+use std::io::Read;
+use std::path::Path;
+use std::sync::Arc;
+
+use crate::diagnostics::{Diagnostic, Fault, Source};
+
+/// How many bytes all inputs together may have, if nobody says otherwise.
+pub const DEFAULT_LIMIT: u64 = 1 << 30;
+
+/// What to read.
+#[derive(Clone, Copy, Debug)]
+pub struct Selection<'a> {
+    /// What relative paths are relative to.
+    pub folder: &'a Path,
+    /// Files and folders as typed; `-` is standard input.
+    pub paths: &'a [OsString],
+    /// How many bytes all inputs together may have.
+    pub limit: u64,
+    /// Whether standard input may be empty.
+    pub allow_empty: bool,
+}
+
+/// What was read.
+#[derive(Debug, Default)]
+pub struct Inputs {
+    /// The texts, in the order of the paths and, within a folder, of its walk.
+    pub sources: Vec<Arc<Source>>,
+    /// What looks wrong and does not stop the run.
+    pub warnings: Vec<Diagnostic>,
+    /// Files in rendered folders that are no manifests but ours or encrypted data.
+    pub passed_over: Vec<String>,
+}
+
+/// What could not be read.
+#[derive(Debug)]
+pub struct Failure {
+    /// AVP's line above the files that could not be read, if it has one.
+    pub lead: Option<&'static str>,
+    /// All failures, in the order of the inputs.
+    pub diagnostics: Vec<Diagnostic>,
+}
+
+/// Reads everything, or says everything that cannot be read.
+pub fn read(selection: Selection<'_>, stdin: &mut dyn Read) -> Result<Inputs, Failure> {
+    let mut reader = read::Reader::new(selection);
+    for path in selection.paths {
+        if path == "-" {
+            reader.stdin(stdin);
+            continue;
+        }
+        let found = walk::walk(selection.folder, path);
+        if found.files.is_empty() {
+            reader.fail(nothing_found(path, found.missing, found.is_link));
+        }
+        reader.warn(found.warnings);
+        for file in &found.files {
+            reader.file(file);
+        }
+    }
+    reader.finish()
+}
+
+fn nothing_found(path: &OsString, missing: bool, is_link: bool) -> Diagnostic {
+    let path = path.to_string_lossy();
+    let error = Diagnostic::error(
+        Fault::Input,
+        format!("no YAML or JSON files were found in {path}"),
+    );
+    if missing {
+        error.with_cause("no such file or directory")
+    } else if is_link {
+        error.with_hint(format!(
+            "{path} is a link; {path}/ looks into the folder behind it"
+        ))
+    } else {
+        error.with_hint("files are taken whose names end in .yaml, .yml or .json")
+    }
+}
+
+#[cfg(test)]
+mod tests;
