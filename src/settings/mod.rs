@@ -1,1 +1,108 @@
-//! settings
+//! Flags, settings file and environment, layered into one typed value that remembers where each setting came from.
+//!
+//! AVP's flat keys and our named backends live side by side. Which keys a backend type has is for `backends` to say;
+//! `cli` brings both together.
+
+mod document;
+mod dotenv;
+mod file;
+mod flat;
+mod go_regex;
+mod structured;
+#[cfg(test)]
+mod tests;
+mod validation;
+
+use std::path::Path;
+
+pub use structured::{BackendSetting, Located, NamedBackend};
+pub use validation::{InvalidExpression, PathValidation};
+
+use crate::diagnostics::{Diagnostic, Fault};
+use crate::env::{Environment, Options};
+
+/// Where an operator's settings lie unnamed.
+pub const SYSTEM_FOLDER: &str = "/etc/manifuse";
+
+/// How our own variables begin.
+const OURS: &str = "MANIFUSE_";
+
+/// Where settings are to be looked for.
+#[derive(Clone, Copy, Debug)]
+pub struct Request<'a> {
+    /// The environment.
+    pub environment: &'a Environment,
+    /// What relative paths are relative to.
+    pub folder: &'a Path,
+    /// Usually [`SYSTEM_FOLDER`].
+    pub system_folder: &'a Path,
+    /// The settings file that a flag or variable names.
+    pub config: Option<&'a str>,
+}
+
+/// All settings.
+#[derive(Debug)]
+pub struct Settings {
+    /// AVP's keys, by their upper-case names, and plain variables: the settings of a backend that has no instance.
+    pub flat: Options,
+    /// Plain variables only: what a named backend falls back to.
+    pub plain: Options,
+    /// The named backends, in the order of the file.
+    pub backends: Vec<NamedBackend>,
+    /// The name of the backend that `path:` means, if the file says it.
+    pub default_backend: Option<Located>,
+}
+
+impl Settings {
+    /// The path validation, if one is set. To be asked for when there is a manifest: AVP does not look at the
+    /// expression before.
+    pub fn path_validation(&self) -> Result<Option<PathValidation>, InvalidExpression> {
+        let pattern = self.flat.text("AVP_PATH_VALIDATION");
+        pattern.map(PathValidation::new).transpose()
+    }
+}
+
+/// Reads and layers everything, or says everything that is wrong.
+pub fn load(request: &Request<'_>) -> Result<Settings, Vec<Diagnostic>> {
+    let mut errors = refused(request.environment);
+    let file = match file::load(request) {
+        Ok(file) => file,
+        Err(error) => {
+            errors.push(*error);
+            return Err(errors);
+        }
+    };
+    let mut keep = |result: Result<_, Vec<Diagnostic>>| result.map_err(|e| errors.extend(e)).ok();
+    let flat = keep(flat::options(request.environment, file.as_ref()));
+    let ours = file.as_ref().filter(|file| file.ours);
+    let parsed = ours.map_or_else(|| Ok(structured::Structured::default()), structured::parse);
+    let parsed = parsed.map_err(|e| errors.extend(e)).ok();
+    match (flat, parsed) {
+        (Some(flat), Some(parsed)) if errors.is_empty() => Ok(Settings {
+            flat,
+            plain: flat::plain(request.environment),
+            backends: parsed.backends,
+            default_backend: parsed.default_backend,
+        }),
+        _ => Err(errors),
+    }
+}
+
+/// Our own variables are the operator's: an application cannot set them.
+fn refused(environment: &Environment) -> Vec<Diagnostic> {
+    let tenant = format!("{}{OURS}", flat::TENANT);
+    environment
+        .iter()
+        .filter(|(name, _)| name.starts_with(&tenant))
+        .map(|(name, _)| {
+            let plain = &name[flat::TENANT.len()..];
+            Diagnostic::error(
+                Fault::Settings,
+                format!("an application may not set {name}"),
+            )
+            .with_hint(format!(
+                "set {plain} in the environment of the plugin itself"
+            ))
+        })
+        .collect()
+}

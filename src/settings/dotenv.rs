@@ -1,0 +1,186 @@
+//! Settings in the dotenv form: `export`, quotes, comments, and `$VAR` or `${VAR}` from the lines above or the
+//! environment, as AVP's reader takes them.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, LazyLock};
+
+use regex::{Captures, Regex};
+
+use super::document::{Entry, Node, failed};
+use crate::diagnostics::{Diagnostic, Source, Span};
+use crate::env::Environment;
+use crate::secret::Text;
+
+/// `KEY=value` or `KEY: value`: the key, then the value in single quotes, in double quotes, or up to a comment.
+static LINE: LazyLock<Regex> = LazyLock::new(|| {
+    let key = r"^\s*(?:export\s+)?(?<key>[0-9A-Za-z_.]+)(?:\s*=\s*|:\s+?)";
+    let value = r#"(?<value>'[^']*'|"[^"]*"|[^#\n]+)?\s*(?:\s*\#.*)?$"#;
+    Regex::new(&format!("{key}{value}")).expect("a fixed expression")
+});
+
+/// A variable in a value. A backslash before it keeps it as it is.
+static VARIABLE: LazyLock<Regex> =
+    LazyLock::new(|| Regex::new(r"\\?\$\{?([A-Z0-9_]+)?\}?").expect("a fixed expression"));
+
+/// Reads all lines. Of two equal keys the last counts.
+pub(super) fn parse(
+    source: &Arc<Source>,
+    environment: &Environment,
+) -> Result<Vec<Entry>, Box<Diagnostic>> {
+    let mut values = BTreeMap::new();
+    let mut entries: Vec<Entry> = Vec::new();
+    let mut start = 0;
+    for line in source.text().split_inclusive('\n') {
+        let content = line.strip_prefix('\u{feff}').unwrap_or(line);
+        let content_start = start + line.len() - content.len();
+        start += line.len();
+        let content = content.trim_end_matches(['\n', '\r']);
+        if content.trim().is_empty() || content.trim_start().starts_with('#') {
+            continue;
+        }
+        let Some(found) = LINE.captures(content) else {
+            return Err(failed(source, content_start, "expected KEY=value"));
+        };
+        let key = found.name("key").expect("the expression has it");
+        let value = found.name("value").map_or("", |value| value.as_str());
+        let value = expand(value, &values, environment);
+        values.insert(key.as_str().to_owned(), value.clone());
+        let span = Span::from(key.range()).shifted(content_start);
+        entries.retain(|entry| entry.key != key.as_str());
+        entries.push(Entry {
+            key: key.as_str().to_owned(),
+            span,
+            value: Node::Scalar(Text::from(value)),
+            value_span: span,
+        });
+    }
+    Ok(entries)
+}
+
+fn expand(raw: &str, above: &BTreeMap<String, String>, environment: &Environment) -> String {
+    let single = raw.starts_with('\'');
+    let double = raw.starts_with('"');
+    let raw = raw.trim_matches(' ');
+    let quoted = |quote| raw.len() > 1 && raw.starts_with(quote) && raw.ends_with(quote);
+    let text = if quoted('"') || quoted('\'') {
+        &raw[1..raw.len() - 1]
+    } else {
+        raw
+    };
+    let text = if double {
+        unescape(text)
+    } else {
+        text.to_owned()
+    };
+    let replace = |found: &Captures<'_>| {
+        let whole = &found[0];
+        if let Some(kept) = whole.strip_prefix('\\') {
+            return kept.to_owned();
+        }
+        match found.get(1) {
+            Some(name) if !single => above
+                .get(name.as_str())
+                .map(String::as_str)
+                .or_else(|| environment.get(name.as_str()))
+                .unwrap_or_default()
+                .to_owned(),
+            _ => whole.to_owned(),
+        }
+    };
+    VARIABLE.replace_all(&text, replace).into_owned()
+}
+
+/// In double quotes `\n` and `\r` are line ends, and a backslash goes from before all but `$`.
+fn unescape(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    let mut rest = text.chars();
+    while let Some(c) = rest.next() {
+        if c != '\\' {
+            out.push(c);
+            continue;
+        }
+        match rest.next() {
+            Some('n') => out.push('\n'),
+            Some('r') => out.push('\r'),
+            Some('$') => out.push_str("\\$"),
+            Some(other) => out.push(other),
+            None => out.push('\\'),
+        }
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::diagnostics::{Rendering, render};
+
+    fn parse_text(text: &str) -> Result<Vec<Entry>, Box<Diagnostic>> {
+        let environment = [("HOME_X", "from-env"), ("A", "env-a")]
+            .into_iter()
+            .collect();
+        parse(&Arc::new(Source::new("x.env", text)), &environment)
+    }
+
+    fn value(text: &str, key: &str) -> String {
+        let entries = parse_text(text).unwrap();
+        let entry = entries.iter().find(|entry| entry.key == key).unwrap();
+        let Node::Scalar(value) = &entry.value else {
+            panic!("{entry:?}");
+        };
+        value.expose_str().unwrap().to_owned()
+    }
+
+    #[test]
+    fn reads_the_forms_people_write() {
+        for (line, expected) in [
+            ("K=v", "v"),
+            ("export K=v", "v"),
+            ("  K = v  ", "v"),
+            ("K: v", "v"),
+            ("K=v # comment", "v"),
+            ("K='a # b'  # c", "a # b"),
+            ("K=\"a # b\"", "a # b"),
+            ("K=", ""),
+            ("K=''", ""),
+            ("K=a=b", "a=b"),
+            ("K=\"a\\nb\\\"", "a\nb\\"),
+            ("K='a\\nb'", "a\\nb"),
+            ("K=${HOME_X}/y", "from-env/y"),
+            ("K=$HOME_X", "from-env"),
+            ("K='$HOME_X'", "$HOME_X"),
+            ("K=\"$HOME_X\"", "from-env"),
+            ("K=\"\\$HOME_X\"", "$HOME_X"),
+            ("K=\\$HOME_X", "$HOME_X"),
+            ("K=a$b", "a$b"),
+            ("K=$NOT_SET-x", "-x"),
+            ("A=above\nK=$A", "above"),
+            ("K=$A", "env-a"),
+            ("K=1\nK=2", "2"),
+            ("\u{feff}K=v\r\n", "v"),
+            ("# c\n\nK=é", "é"),
+        ] {
+            assert_eq!(value(line, "K"), expected, "{line}");
+        }
+    }
+
+    #[test]
+    fn a_broken_line_is_named_and_not_quoted() {
+        let error = parse_text("K=v\nexport SECRET\n").unwrap_err();
+        assert_eq!(
+            render(&[*error], Rendering::PLAIN),
+            "error: While parsing config\n --> x.env:2:1\n  = cause: expected KEY=value\n"
+        );
+    }
+
+    #[test]
+    fn keys_know_their_place() {
+        let source = Arc::new(Source::new("x.env", "\u{feff}export K=v\n Z=1\n"));
+        let entries = parse(&source, &Environment::default()).unwrap();
+        let keys: Vec<_> = entries
+            .iter()
+            .map(|entry| source.slice(entry.span))
+            .collect();
+        assert_eq!(keys, ["K", "Z"]);
+    }
+}

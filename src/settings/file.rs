@@ -1,0 +1,140 @@
+//! Finds the settings file and reads it by its type. A further type is one adapter and one line in the table.
+
+use std::fs::File;
+use std::io::{self, Read as _};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use super::document::{self, Entry};
+use super::{Request, dotenv, structured};
+use crate::diagnostics::{Diagnostic, Fault, Source, io_reason};
+use crate::env::Environment;
+
+/// How our settings file is called.
+const NAME: &str = "manifuse.yaml";
+/// More than any settings file has.
+const LIMIT: u64 = 16 << 20;
+
+/// How a type of file becomes keys and values.
+#[derive(Clone, Copy)]
+enum Form {
+    Yaml,
+    Json,
+    Dotenv,
+    /// A type that AVP reads and we do not yet.
+    NotYet(&'static str),
+}
+
+/// By the text after the last dot of the base name; case matters.
+const FORMS: &[(&str, Form)] = &[
+    ("yaml", Form::Yaml),
+    ("yml", Form::Yaml),
+    ("json", Form::Json),
+    ("env", Form::Dotenv),
+    ("dotenv", Form::Dotenv),
+    ("toml", Form::NotYet("TOML")),
+    ("hcl", Form::NotYet("HCL")),
+    ("tfvars", Form::NotYet("HCL")),
+    ("properties", Form::NotYet("properties")),
+    ("props", Form::NotYet("properties")),
+    ("prop", Form::NotYet("properties")),
+    ("ini", Form::NotYet("INI")),
+];
+
+/// A settings file that was read.
+#[derive(Debug)]
+pub(super) struct SettingsFile {
+    /// The text, by its path as given.
+    pub(super) source: Arc<Source>,
+    /// Its keys at the top.
+    pub(super) entries: Vec<Entry>,
+    /// Whether it is ours, so that unknown keys are errors, or AVP's, which may hold anything.
+    pub(super) ours: bool,
+}
+
+/// Reads the settings file: the named one, or ours where it may lie.
+pub(super) fn load(request: &Request<'_>) -> Result<Option<SettingsFile>, Box<Diagnostic>> {
+    if let Some(name) = request.config {
+        return read(name, &request.folder.join(name), request.environment).map(Some);
+    }
+    for path in places(request) {
+        if path.exists() {
+            let name = path.strip_prefix(request.folder).unwrap_or(&path);
+            return read(&name.to_string_lossy(), &path, request.environment).map(Some);
+        }
+    }
+    Ok(None)
+}
+
+/// Where our file may lie unnamed. Under Argo CD the working directory is a tenant's, who must not set anything.
+fn places(request: &Request<'_>) -> Vec<PathBuf> {
+    let mut places = vec![request.system_folder.join(NAME)];
+    if request.environment.get("ARGOCD_APP_NAME").is_none() {
+        places.push(request.folder.join(NAME));
+    }
+    places
+}
+
+fn read(
+    name: &str,
+    path: &Path,
+    environment: &Environment,
+) -> Result<SettingsFile, Box<Diagnostic>> {
+    let base_name = name.rsplit('/').next().unwrap_or_default();
+    let form = form_of(base_name)?;
+    let text = read_text(name, path)?;
+    let source = Arc::new(Source::new(name, text));
+    let entries = match form {
+        Form::Yaml => document::parse_yaml(&source)?,
+        Form::Json => document::parse_json(&source)?,
+        Form::Dotenv => dotenv::parse(&source, environment)?,
+        Form::NotYet(kind) => {
+            let message = format!("{name}: settings in {kind} files are not read by this version");
+            let error = Diagnostic::error(Fault::Settings, message);
+            return Err(Box::new(
+                error.with_hint("write them as .yaml, .json or .env"),
+            ));
+        }
+    };
+    let ours = base_name == NAME || entries.iter().any(|entry| structured::is_key(&entry.key));
+    Ok(SettingsFile {
+        source,
+        entries,
+        ours,
+    })
+}
+
+fn form_of(base_name: &str) -> Result<Form, Box<Diagnostic>> {
+    let extension = base_name
+        .rsplit_once('.')
+        .map_or("", |(_, extension)| extension);
+    let known = FORMS.iter().find(|(name, _)| *name == extension);
+    known.map(|(_, form)| *form).ok_or_else(|| {
+        let message = format!("Unsupported Config Type \"{extension}\"");
+        let hint = "the name of a settings file ends in .yaml, .yml, .json or .env";
+        Box::new(Diagnostic::error(Fault::Settings, message).with_hint(hint))
+    })
+}
+
+fn read_text(name: &str, path: &Path) -> Result<String, Box<Diagnostic>> {
+    let failed = |verb: &str, error: &io::Error| {
+        let reason = io_reason(error);
+        wrong(format!("{verb} {name}: {reason}"))
+    };
+    let file = File::open(path).map_err(|error| failed("open", &error))?;
+    let mut bytes = Vec::new();
+    file.take(LIMIT + 1)
+        .read_to_end(&mut bytes)
+        .map_err(|error| failed("read", &error))?;
+    if bytes.len() as u64 > LIMIT {
+        return Err(wrong(format!("{name} has more than {LIMIT} bytes")));
+    }
+    String::from_utf8(bytes).map_err(|_| {
+        let error = Diagnostic::error(Fault::Settings, document::LEAD);
+        Box::new(error.with_cause(format!("{name} is not UTF-8 text")))
+    })
+}
+
+fn wrong(message: String) -> Box<Diagnostic> {
+    Box::new(Diagnostic::error(Fault::Settings, message))
+}

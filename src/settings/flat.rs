@@ -1,0 +1,131 @@
+//! AVP's own keys: `ARGOCD_ENV_` variables, plain variables, the settings file and defaults, in exactly the order of
+//! `avp-compat.md` 9.1, which differs for the keys that AVP hands to a library.
+
+use std::collections::BTreeMap;
+
+use super::document::{Node, error_at};
+use super::file::SettingsFile;
+use super::structured;
+use crate::diagnostics::Diagnostic;
+use crate::env::{Environment, Options, Origin, Setting};
+use crate::secret::Text;
+
+/// How Argo CD marks what an application sets.
+pub(super) const TENANT: &str = "ARGOCD_ENV_";
+
+/// Keys that begin like this AVP exports for libraries, over what the plain environment says.
+const EXPORTED: [&str; 7] = [
+    "VAULT",
+    "AWS",
+    "AZURE",
+    "GOOGLE",
+    "SOPS",
+    "OP_CONNECT",
+    "K8S_SECRET",
+];
+
+/// The only keys whose values AVP trims.
+const TRIMMED: [&str; 2] = ["AVP_TYPE", "AVP_AUTH_TYPE"];
+
+/// Whether a key may stand in a settings file or behind `ARGOCD_ENV_`.
+pub(super) fn is_key(upper: &str) -> bool {
+    upper.starts_with("AVP_") || is_exported(upper)
+}
+
+fn is_exported(upper: &str) -> bool {
+    EXPORTED.iter().any(|prefix| upper.starts_with(prefix))
+}
+
+/// What every backend sees of the environment: plain variables that are not empty.
+pub(super) fn plain(environment: &Environment) -> Options {
+    let mut options = Options::default();
+    for (name, value) in environment.iter() {
+        if !value.is_empty() && !name.starts_with(TENANT) {
+            options.set(name, from_environment(name, value));
+        }
+    }
+    options
+}
+
+/// All sources by their order.
+pub(super) fn options(
+    environment: &Environment,
+    file: Option<&SettingsFile>,
+) -> Result<Options, Vec<Diagnostic>> {
+    let mut options = plain(environment);
+    if let Some(file) = file {
+        for (key, setting) in from_file(file)? {
+            if is_exported(&key) || options.get(&key).is_none() {
+                options.set(key, setting);
+            }
+        }
+    }
+    for (name, value) in environment.iter() {
+        let key = name.strip_prefix(TENANT).map(str::to_uppercase);
+        if let Some(key) = key.filter(|key| is_key(key)) {
+            options.set(key, from_environment(name, value));
+        }
+    }
+    if options.get("AVP_KV_VERSION").is_none() {
+        let setting = Setting {
+            value: Text::from("2"),
+            origin: Origin::Default,
+        };
+        options.set("AVP_KV_VERSION", setting);
+    }
+    for key in TRIMMED {
+        trim(&mut options, key);
+    }
+    Ok(options)
+}
+
+fn from_environment(name: &str, value: &str) -> Setting {
+    Setting {
+        value: Text::from(value),
+        origin: Origin::Environment(name.to_owned()),
+    }
+}
+
+/// AVP's keys of the file by their upper-case names. A null is as good as no key.
+fn from_file(file: &SettingsFile) -> Result<BTreeMap<String, Setting>, Vec<Diagnostic>> {
+    let mut settings = BTreeMap::new();
+    let mut errors = Vec::new();
+    for entry in &file.entries {
+        let key = entry.key.to_uppercase();
+        if !is_key(&key) || (file.ours && structured::is_key(&entry.key)) {
+            continue;
+        }
+        match &entry.value {
+            Node::Null => {}
+            Node::Scalar(text) => {
+                let origin = Origin::File {
+                    path: file.source.name().to_owned(),
+                    key: entry.key.clone(),
+                };
+                let value = text.clone();
+                settings.insert(key, Setting { value, origin });
+            }
+            Node::List | Node::Map(_) => {
+                let message = format!("{} must be a text, a number or true or false", entry.key);
+                errors.push(error_at(&file.source, entry.span, message));
+            }
+        }
+    }
+    if errors.is_empty() {
+        Ok(settings)
+    } else {
+        Err(errors)
+    }
+}
+
+fn trim(options: &mut Options, key: &str) {
+    let Some(setting) = options.get(key) else {
+        return;
+    };
+    let trimmed = setting.value.expose_str().unwrap_or_default().trim();
+    let setting = Setting {
+        value: Text::from(trimmed),
+        origin: setting.origin.clone(),
+    };
+    options.set(key, setting);
+}

@@ -1,0 +1,219 @@
+//! Our own part of `manifuse.yaml`: named backends and which of them is the default.
+//!
+//! What a backend may be set is for its type to say, so its settings leave here as dotted keys with their places.
+
+use std::sync::Arc;
+
+use super::document::{Entry, Node, error_at};
+use super::file::SettingsFile;
+use super::flat;
+use crate::diagnostics::{Diagnostic, Place, Source, Span, nearest};
+use crate::env::{Origin, Setting};
+
+/// The keys that make a settings file ours.
+const KEYS: [&str; 2] = ["defaultBackend", "backends"];
+/// Keys of the structured form that this version does not read.
+const NOT_YET: [&str; 2] = ["policy", "sops"];
+/// In `<path:…>` it means the default backend.
+const RESERVED: &str = "path";
+
+/// A backend instance as the file sets it.
+#[derive(Clone, Debug)]
+pub struct NamedBackend {
+    /// Its name in references.
+    pub name: Arc<str>,
+    /// Its `type`.
+    pub kind: Located,
+    /// Its other settings, nested keys joined by dots, in the order of the file.
+    pub settings: Vec<BackendSetting>,
+}
+
+/// A text of a settings file and where it stands.
+#[derive(Clone, Debug)]
+pub struct Located {
+    /// The text.
+    pub text: String,
+    /// Where it stands.
+    pub place: Place,
+}
+
+/// One setting of a named backend.
+#[derive(Clone, Debug)]
+pub struct BackendSetting {
+    /// The dotted key, e.g. `auth.role`.
+    pub key: String,
+    /// The value and its origin.
+    pub setting: Setting,
+    /// Where the key stands.
+    pub place: Place,
+}
+
+/// The structured part of the file.
+#[derive(Debug, Default)]
+pub(super) struct Structured {
+    pub(super) default_backend: Option<Located>,
+    pub(super) backends: Vec<NamedBackend>,
+}
+
+/// Whether a key at the top makes the file ours.
+pub(super) fn is_key(key: &str) -> bool {
+    KEYS.contains(&key) || NOT_YET.contains(&key)
+}
+
+/// Reads the structured keys, and refuses keys that are neither structured nor AVP's.
+pub(super) fn parse(file: &SettingsFile) -> Result<Structured, Vec<Diagnostic>> {
+    let mut parser = Parser {
+        file,
+        errors: Vec::new(),
+    };
+    let mut parsed = Structured::default();
+    for entry in &file.entries {
+        match entry.key.as_str() {
+            "defaultBackend" => parsed.default_backend = parser.text(entry),
+            "backends" => parsed.backends = parser.backends(entry),
+            key if NOT_YET.contains(&key) => {
+                parser.fail(entry.span, format!("{key} is not read by this version"));
+            }
+            key if flat::is_key(&key.to_uppercase()) => {}
+            key => parser.unknown(entry.span, key, &KEYS),
+        }
+    }
+    if parser.errors.is_empty() {
+        Ok(parsed)
+    } else {
+        Err(parser.errors)
+    }
+}
+
+struct Parser<'a> {
+    file: &'a SettingsFile,
+    errors: Vec<Diagnostic>,
+}
+
+impl Parser<'_> {
+    fn source(&self) -> &Arc<Source> {
+        &self.file.source
+    }
+
+    fn place(&self, span: Span) -> Place {
+        Place::new(Arc::clone(self.source()), span)
+    }
+
+    fn fail(&mut self, span: Span, message: impl Into<String>) {
+        let error = error_at(self.source(), span, message);
+        self.errors.push(error);
+    }
+
+    fn unknown(&mut self, span: Span, key: &str, known: &[&str]) {
+        let mut error = error_at(self.source(), span, format!("unknown setting {key}"));
+        if let Some(meant) = nearest(key, known.iter().copied()) {
+            error = error.with_hint(format!("did you mean {meant}?"));
+        }
+        self.errors.push(error);
+    }
+
+    /// A text that may be printed: a name.
+    fn text(&mut self, entry: &Entry) -> Option<Located> {
+        if let Node::Scalar(text) = &entry.value {
+            return Some(Located {
+                text: text.expose_str()?.to_owned(),
+                place: self.place(entry.value_span),
+            });
+        }
+        if !matches!(entry.value, Node::Null) {
+            self.fail(entry.span, format!("{} must be a text", entry.key));
+        }
+        None
+    }
+
+    fn map<'e>(&mut self, entry: &'e Entry, name: &str) -> &'e [Entry] {
+        match &entry.value {
+            Node::Map(entries) => entries,
+            Node::Null => &[],
+            Node::Scalar(_) | Node::List => {
+                self.fail(entry.span, format!("{name} must be a map"));
+                &[]
+            }
+        }
+    }
+
+    fn backends(&mut self, entry: &Entry) -> Vec<NamedBackend> {
+        let entries = self.map(entry, "backends");
+        entries
+            .iter()
+            .filter_map(|entry| self.backend(entry))
+            .collect()
+    }
+
+    fn backend(&mut self, entry: &Entry) -> Option<NamedBackend> {
+        let name = entry.key.as_str();
+        if !is_name(name) {
+            let hint = "use letters, digits, -, _ and ., and begin with a letter or digit";
+            let message = format!("{name:?} cannot be the name of a backend");
+            let error = error_at(self.source(), entry.span, message).with_hint(hint);
+            self.errors.push(error);
+            return None;
+        }
+        let before = self.errors.len();
+        let entries = self.map(entry, &format!("backends.{name}"));
+        let kind = entries.iter().find(|entry| entry.key == "type");
+        let kind = kind.and_then(|kind| self.text(kind));
+        let mut settings = Vec::new();
+        for entry in entries.iter().filter(|entry| entry.key != "type") {
+            self.flatten(entry, name, "", &mut settings);
+        }
+        if kind.is_none() && self.errors.len() == before {
+            self.fail(entry.span, format!("the backend {name} has no type"));
+        }
+        Some(NamedBackend {
+            name: Arc::from(name),
+            kind: kind?,
+            settings,
+        })
+    }
+
+    fn flatten(
+        &mut self,
+        entry: &Entry,
+        backend: &str,
+        prefix: &str,
+        out: &mut Vec<BackendSetting>,
+    ) {
+        let key = format!("{prefix}{}", entry.key);
+        match &entry.value {
+            Node::Null => {}
+            Node::Map(entries) => {
+                for entry in entries {
+                    self.flatten(entry, backend, &format!("{key}."), out);
+                }
+            }
+            Node::List => self.fail(
+                entry.span,
+                format!("backends.{backend}.{key} must not be a list"),
+            ),
+            Node::Scalar(text) => {
+                let origin = Origin::File {
+                    path: self.source().name().to_owned(),
+                    key: format!("backends.{backend}.{key}"),
+                };
+                out.push(BackendSetting {
+                    setting: Setting {
+                        value: text.clone(),
+                        origin,
+                    },
+                    place: self.place(entry.span),
+                    key,
+                });
+            }
+        }
+    }
+}
+
+/// What can stand before the colon of `<NAME:PATH#KEY>`, but not what already means something there.
+fn is_name(name: &str) -> bool {
+    name != RESERVED
+        && name.starts_with(|c: char| c.is_ascii_alphanumeric())
+        && name
+            .chars()
+            .all(|c| c.is_ascii_alphanumeric() || "-_.".contains(c))
+}

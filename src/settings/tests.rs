@@ -1,0 +1,381 @@
+//! Precedence, settings files and their errors, as `avp-compat.md` 9 and design section 4 say.
+
+use std::fs;
+
+use super::*;
+use crate::diagnostics::{Rendering, render};
+
+/// A folder with files in it, an environment, and perhaps a named file.
+struct Case<'a> {
+    files: &'a [(&'a str, &'a str)],
+    environment: &'a [(&'a str, &'a str)],
+    config: Option<&'a str>,
+}
+
+impl Case<'_> {
+    fn load(&self) -> Result<Settings, Vec<Diagnostic>> {
+        let folder = tempfile::tempdir().unwrap();
+        for (name, text) in self.files {
+            let path = folder.path().join(name);
+            fs::create_dir_all(path.parent().unwrap()).unwrap();
+            fs::write(path, text).unwrap();
+        }
+        load(&Request {
+            environment: &self.environment.iter().copied().collect(),
+            folder: folder.path(),
+            system_folder: &folder.path().join("etc"),
+            config: self.config,
+        })
+    }
+
+    fn failure(&self) -> String {
+        render(&self.load().unwrap_err(), Rendering::PLAIN)
+    }
+}
+
+fn in_file<'a>(files: &'a [(&'a str, &'a str)]) -> Case<'a> {
+    Case {
+        files,
+        environment: &[],
+        config: Some(files[0].0),
+    }
+}
+
+/// The value and origin of a key from the given environment and `c.yaml`.
+fn winner(environment: &[(&str, &str)], file: &str, key: &str) -> Option<(String, String)> {
+    let settings = Case {
+        files: &[("c.yaml", file)],
+        environment,
+        config: Some("c.yaml"),
+    }
+    .load()
+    .unwrap();
+    let setting = settings.flat.get(key)?;
+    let value = setting.value.expose_str().unwrap().to_owned();
+    Some((value, setting.origin.to_string()))
+}
+
+#[test]
+fn avps_keys_come_from_argocd_then_plain_then_file() {
+    let all = [("AVP_TYPE", "plain"), ("ARGOCD_ENV_AVP_TYPE", "argocd")];
+    let file = "AVP_TYPE: file\n";
+    for (environment, value, origin) in [
+        (
+            &all[..],
+            "argocd",
+            "the environment variable ARGOCD_ENV_AVP_TYPE",
+        ),
+        (&all[..1], "plain", "the environment variable AVP_TYPE"),
+        (&[], "file", "AVP_TYPE in c.yaml"),
+        (&[("AVP_TYPE", "")], "file", "AVP_TYPE in c.yaml"),
+        (
+            &[("AVP_TYPE", "plain"), ("ARGOCD_ENV_AVP_TYPE", "")],
+            "",
+            "the environment variable ARGOCD_ENV_AVP_TYPE",
+        ),
+    ] {
+        let expected = Some((value.to_owned(), origin.to_owned()));
+        assert_eq!(winner(environment, file, "AVP_TYPE"), expected);
+    }
+}
+
+#[test]
+fn keys_for_libraries_come_from_argocd_then_file_then_plain() {
+    for key in [
+        "VAULT_ADDR",
+        "VAULT_TOKEN",
+        "AWS_REGION",
+        "AZURE_X",
+        "GOOGLE_X",
+        "SOPS_X",
+        "OP_CONNECT_X",
+        "K8S_SECRET_X",
+    ] {
+        let argocd = format!("ARGOCD_ENV_{key}");
+        let file = format!("{key}: file\n");
+        let all = [(key, "plain"), (argocd.as_str(), "argocd")];
+        let value =
+            |environment: &[_], file: &str| winner(environment, file, key).map(|(value, _)| value);
+        assert_eq!(value(&all, &file).as_deref(), Some("argocd"), "{key}");
+        assert_eq!(value(&all[..1], &file).as_deref(), Some("file"), "{key}");
+        assert_eq!(value(&all[..1], "").as_deref(), Some("plain"), "{key}");
+        assert_eq!(
+            value(&all[..1], &format!("{key}:\n")).as_deref(),
+            Some("plain"),
+            "{key}"
+        );
+        assert_eq!(
+            value(&all[..1], &format!("{key}: ''\n")).as_deref(),
+            Some(""),
+            "{key}"
+        );
+    }
+}
+
+#[test]
+fn other_keys_come_from_the_plain_environment_only() {
+    let environment = [("ARGOCD_ENV_HTTPS_PROXY", "x"), ("KSM_TOKEN", "k")];
+    let file = "HTTPS_PROXY: y\nKSM_HOSTNAME: z\nanything: {else: [1]}\n";
+    assert_eq!(winner(&environment, file, "HTTPS_PROXY"), None);
+    assert_eq!(winner(&environment, file, "KSM_HOSTNAME"), None);
+    assert!(winner(&environment, file, "KSM_TOKEN").is_some());
+    assert_eq!(winner(&[("HOME", "")], file, "HOME"), None);
+    assert_eq!(winner(&environment, file, "ARGOCD_ENV_HTTPS_PROXY"), None);
+}
+
+#[test]
+fn names_in_files_may_be_in_any_case_and_numbers_and_bools_are_texts() {
+    let file =
+        "avp_type: vault\nAvp_Kv_Version: 1\nVAULT_MAX_RETRIES: 5\nvault_skip_verify: true\n";
+    for (key, value) in [
+        ("AVP_TYPE", "vault"),
+        ("AVP_KV_VERSION", "1"),
+        ("VAULT_MAX_RETRIES", "5"),
+        ("VAULT_SKIP_VERIFY", "true"),
+    ] {
+        assert_eq!(winner(&[], file, key).unwrap().0, value);
+    }
+}
+
+#[test]
+fn only_the_two_types_are_trimmed_and_only_the_kv_version_has_a_default() {
+    let environment = [
+        ("AVP_TYPE", " vault\n"),
+        ("AVP_AUTH_TYPE", "\ttoken "),
+        ("AVP_ROLE_ID", "role\n"),
+    ];
+    let value = |key: &str| winner(&environment, "", key);
+    assert_eq!(value("AVP_TYPE").unwrap().0, "vault");
+    assert_eq!(value("AVP_AUTH_TYPE").unwrap().0, "token");
+    assert_eq!(value("AVP_ROLE_ID").unwrap().0, "role\n");
+    let default = ("2".to_owned(), "the default".to_owned());
+    assert_eq!(value("AVP_KV_VERSION"), Some(default));
+    assert_eq!(value("AWS_REGION"), None);
+}
+
+#[test]
+fn the_type_of_a_file_is_its_extension() {
+    for (name, text) in [
+        ("x.yaml", "AVP_TYPE: vault\n"),
+        ("x.yml", "AVP_TYPE: vault\n"),
+        ("x.json", "{\"AVP_TYPE\": \"vault\"}"),
+        ("x.env", "AVP_TYPE=vault\n"),
+        (".env", "export AVP_TYPE='vault'\n"),
+        ("d.d/x.dotenv", "AVP_TYPE: vault\n"),
+    ] {
+        let settings = in_file(&[(name, text)]).load().unwrap();
+        assert_eq!(settings.flat.text("AVP_TYPE"), Some("vault"), "{name}");
+    }
+    for (name, extension) in [
+        ("x.txt", "txt"),
+        ("noext", ""),
+        ("X.YAML", "YAML"),
+        ("a.d/noext", ""),
+    ] {
+        assert_eq!(
+            in_file(&[(name, "")]).failure(),
+            format!(
+                "error: Unsupported Config Type \"{extension}\"\n  \
+                   = help: the name of a settings file ends in .yaml, .yml, .json or .env\n"
+            )
+        );
+    }
+    for (name, kind) in [
+        ("x.toml", "TOML"),
+        ("x.hcl", "HCL"),
+        ("x.tfvars", "HCL"),
+        ("x.properties", "properties"),
+        ("x.ini", "INI"),
+    ] {
+        assert_eq!(
+            in_file(&[(name, "")]).failure(),
+            format!(
+                "error: {name}: settings in {kind} files are not read by this version\n  \
+                   = help: write them as .yaml, .json or .env\n"
+            )
+        );
+    }
+}
+
+#[test]
+fn a_file_that_cannot_be_read_says_why() {
+    let case = Case {
+        files: &[],
+        environment: &[],
+        config: Some("nosuch.yaml"),
+    };
+    assert_eq!(
+        case.failure(),
+        "error: open nosuch.yaml: no such file or directory\n"
+    );
+    assert_eq!(
+        in_file(&[("bad.yaml", "a: [\n")]).failure(),
+        "error: While parsing config\n --> bad.yaml:1:4\n  = cause: unclosed bracket '['\n"
+    );
+    let text = in_file(&[(
+        "m.yaml",
+        "AVP_TYPE: vault\nVAULT_ADDR: {a: b}\nAVP_ROLE_ID: [x]\n",
+    )]);
+    assert_eq!(
+        text.failure(),
+        "error: VAULT_ADDR must be a text, a number or true or false\n --> m.yaml:2:1\n\
+         error: AVP_ROLE_ID must be a text, a number or true or false\n --> m.yaml:3:1\n"
+    );
+}
+
+#[test]
+fn our_file_is_found_in_the_system_folder_then_here_but_not_in_a_tenants_folder() {
+    let here = ("manifuse.yaml", "AVP_ROLE_ID: here\n");
+    let system = ("etc/manifuse.yaml", "AVP_ROLE_ID: system\n");
+    let named = ("c.yaml", "AVP_ROLE_ID: named\n");
+    let argocd = [("ARGOCD_APP_NAME", "shop")];
+    for (files, environment, config, expected) in [
+        (&[here][..], &[][..], None, Some("here")),
+        (&[here, system], &[], None, Some("system")),
+        (&[here], &argocd, None, None),
+        (&[here, system], &argocd, None, Some("system")),
+        (
+            &[here, system, named],
+            &argocd,
+            Some("c.yaml"),
+            Some("named"),
+        ),
+        (&[], &[], None, None),
+    ] {
+        let case = Case {
+            files,
+            environment,
+            config,
+        };
+        let settings = case.load().unwrap();
+        assert_eq!(settings.flat.text("AVP_ROLE_ID"), expected, "{files:?}");
+    }
+}
+
+const OURS: &str = "\
+AVP_ROLE_ID: role
+defaultBackend: prod
+backends:
+  prod:
+    type: vault
+    address: https://vault.example.com
+    auth: {type: kubernetes, role: argocd, mount: ~}
+    retries: 3
+  files: {type: sops}
+";
+
+#[test]
+fn named_backends_are_read_as_dotted_keys_with_their_origin() {
+    let settings = in_file(&[("manifuse.yaml", OURS)]).load().unwrap();
+    assert_eq!(settings.default_backend.as_ref().unwrap().text, "prod");
+    assert_eq!(settings.flat.text("AVP_ROLE_ID"), Some("role"));
+    let shown: Vec<_> = settings
+        .backends
+        .iter()
+        .flat_map(|backend| {
+            let show = |setting: &BackendSetting| {
+                let value = setting.setting.value.expose_str().unwrap();
+                format!(
+                    "{}: {}={value} ({})",
+                    backend.name, setting.key, setting.setting.origin
+                )
+            };
+            let kind = format!("{}: {}", backend.name, backend.kind.text);
+            std::iter::once(kind)
+                .chain(backend.settings.iter().map(show))
+                .collect::<Vec<_>>()
+        })
+        .collect();
+    assert_eq!(
+        shown,
+        [
+            "prod: vault",
+            "prod: address=https://vault.example.com (backends.prod.address in manifuse.yaml)",
+            "prod: auth.type=kubernetes (backends.prod.auth.type in manifuse.yaml)",
+            "prod: auth.role=argocd (backends.prod.auth.role in manifuse.yaml)",
+            "prod: retries=3 (backends.prod.retries in manifuse.yaml)",
+            "files: sops",
+        ]
+    );
+}
+
+#[test]
+fn unknown_keys_in_our_file_are_errors_with_a_suggestion() {
+    let text = "defaultBackend: a\nbackend:\n  a: {type: sops}\nvaultaddr: x\nAVP_X: y\nsomething: z\npolicy: {}\n";
+    assert_eq!(
+        in_file(&[("c.yaml", text)]).failure(),
+        "error: unknown setting backend\n --> c.yaml:2:1\n  = help: did you mean backends?\n\
+         error: unknown setting something\n --> c.yaml:6:1\n\
+         error: policy is not read by this version\n --> c.yaml:7:1\n"
+    );
+    assert_eq!(
+        in_file(&[("manifuse.yaml", "DefaultBackend: a\n")]).failure(),
+        "error: unknown setting DefaultBackend\n --> manifuse.yaml:1:1\n  \
+           = help: did you mean defaultBackend?\n"
+    );
+    assert!(in_file(&[("c.yaml", "DefaultBackend: a\n")]).load().is_ok());
+}
+
+#[test]
+fn broken_backends_are_told_together() {
+    let text = "backends:\n  path: {type: sops}\n  'a b': {type: sops}\n  none: {}\n  odd: text\n  list: {type: vault, x: {y: [1]}}\n  kind: {type: [a]}\n";
+    assert_eq!(
+        in_file(&[("c.yaml", text)]).failure(),
+        "error: \"path\" cannot be the name of a backend\n --> c.yaml:2:3\n  \
+           = help: use letters, digits, -, _ and ., and begin with a letter or digit\n\
+         error: \"a b\" cannot be the name of a backend\n --> c.yaml:3:3\n  \
+           = help: use letters, digits, -, _ and ., and begin with a letter or digit\n\
+         error: the backend none has no type\n --> c.yaml:4:3\n\
+         error: backends.odd must be a map\n --> c.yaml:5:3\n\
+         error: backends.list.x.y must not be a list\n --> c.yaml:6:27\n\
+         error: type must be a text\n --> c.yaml:7:10\n"
+    );
+}
+
+#[test]
+fn an_application_cannot_set_our_variables() {
+    let case = Case {
+        files: &[],
+        environment: &[("ARGOCD_ENV_MANIFUSE_ROOT", "/"), ("MANIFUSE_ROOT", "/srv")],
+        config: None,
+    };
+    assert_eq!(
+        case.failure(),
+        "error: an application may not set ARGOCD_ENV_MANIFUSE_ROOT\n  \
+           = help: set MANIFUSE_ROOT in the environment of the plugin itself\n"
+    );
+}
+
+#[test]
+fn a_path_validation_is_compiled_when_asked_for() {
+    let settings = |value| {
+        let case = Case {
+            files: &[],
+            environment: &[("AVP_PATH_VALIDATION", value)],
+            config: None,
+        };
+        case.load().unwrap()
+    };
+    assert!(settings("").path_validation().unwrap().is_none());
+    assert!(
+        settings("^a")
+            .path_validation()
+            .unwrap()
+            .unwrap()
+            .allows("a/b")
+    );
+    assert!(settings("(").path_validation().is_err());
+}
+
+#[test]
+fn nothing_prints_a_value() {
+    let text = "AVP_SECRET_ID: CANARY\nbackends:\n  a: {type: vault, token: CANARY}\n";
+    let case = Case {
+        files: &[("c.yaml", text)],
+        environment: &[("VAULT_TOKEN", "CANARY")],
+        config: Some("c.yaml"),
+    };
+    let shown = format!("{:?}", case.load().unwrap());
+    assert!(shown.contains("AVP_SECRET_ID"), "{shown}");
+    assert!(!shown.contains("CANARY"), "{shown}");
+}
