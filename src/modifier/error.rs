@@ -1,0 +1,136 @@
+//! What can go wrong in a modifier, in AVP's words where it has some, and never with a part of the value.
+
+use std::fmt;
+
+use super::jsonpath;
+use super::table::{MODIFIERS, Modifier};
+use crate::diagnostics::{Explain, Fault};
+use crate::secret::Value;
+use crate::yaml::SyntaxError;
+
+/// A statement that could not be applied.
+#[derive(Clone, thiserror::Error)]
+pub enum Error {
+    /// Nothing stands between two bars, or behind the last one.
+    #[error("invalid modifier: the statement behind a bar is empty")]
+    Empty,
+    /// There is no such modifier.
+    #[error("invalid modifier: {name}")]
+    Unknown {
+        /// As the manifest writes it.
+        name: String,
+        /// A known name that looks like it.
+        near: Option<&'static str>,
+    },
+    /// The modifier cannot do what is asked with this value.
+    #[error("{}: {cause}", .modifier.name)]
+    Failed {
+        /// Which one.
+        modifier: &'static Modifier,
+        /// Why.
+        cause: Cause,
+    },
+}
+
+/// Why a modifier failed.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Cause {
+    /// Too many arguments, or too few.
+    #[error("invalid parameters")]
+    Parameters,
+    /// Not a value that this modifier works on.
+    #[error("invalid datatype {go}")]
+    Datatype {
+        /// The type as AVP's language calls it, for those who search logs.
+        go: &'static str,
+        /// The type as we call it.
+        found: &'static str,
+    },
+    /// The same, as `sha256sum` words it.
+    #[error("invalid datatype {go}, expected string")]
+    NotString {
+        /// As above.
+        go: &'static str,
+        /// As above.
+        found: &'static str,
+    },
+    /// `indent` by something that is no number, or too large a one.
+    #[error("invalid indentation level")]
+    Level,
+    /// A text for a parser that is not UTF-8.
+    #[error("the value is not UTF-8 text")]
+    NotUtf8,
+    /// A text that is not JSON.
+    #[error("the value is not JSON: {}", at(.0))]
+    Json(SyntaxError),
+    /// A text that is not YAML.
+    #[error("error converting YAML to JSON: {}", at(.0))]
+    Yaml(SyntaxError),
+    /// A number that a 64-bit float cannot hold.
+    #[error("the value holds a number that is out of range")]
+    Range,
+    /// A template that is wrong, or that asks for what is not there.
+    #[error("{0}")]
+    Path(jsonpath::Error),
+}
+
+fn at(error: &SyntaxError) -> String {
+    format!("{} at byte {}", error.message, error.position)
+}
+
+impl Cause {
+    /// A value of the wrong type.
+    pub(super) fn datatype(value: &Value) -> Self {
+        Self::Datatype {
+            go: go_type(value),
+            found: value.type_name(),
+        }
+    }
+}
+
+/// What AVP's messages call the type. Its numbers have more than one; this is that of numbers from Vault.
+pub(super) fn go_type(value: &Value) -> &'static str {
+    match value {
+        Value::Null => "<nil>",
+        Value::Bool(_) => "bool",
+        Value::Number(_) => "json.Number",
+        Value::String(_) => "string",
+        Value::Bytes(_) => "[]uint8",
+        Value::List(_) => "[]interface {}",
+        Value::Map(_) => "map[string]interface {}",
+    }
+}
+
+impl Explain for Error {
+    fn fault(&self) -> Fault {
+        Fault::Input
+    }
+
+    fn hint(&self) -> Option<String> {
+        match self {
+            Self::Empty => Some("remove the bar, or write a modifier behind it".to_owned()),
+            Self::Unknown {
+                near: Some(near), ..
+            } => Some(format!("did you mean `{near}`?")),
+            Self::Unknown { near: None, .. } => {
+                let names: Vec<&str> = MODIFIERS.iter().map(|modifier| modifier.name).collect();
+                Some(format!("the modifiers are {}", names.join(", ")))
+            }
+            Self::Failed { modifier, cause } => match cause {
+                Cause::Parameters => Some(format!("write `{}`", modifier.usage())),
+                Cause::Datatype { found, .. } | Cause::NotString { found, .. } => Some(format!(
+                    "{} works on a string, and the value is of type {found}",
+                    modifier.name
+                )),
+                _ => None,
+            },
+        }
+    }
+}
+
+/// The table's entries hold functions, so they are shown by name.
+impl fmt::Debug for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:?}", self.to_string())
+    }
+}
