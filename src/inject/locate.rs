@@ -1,5 +1,6 @@
-//! Places for diagnostics. Only failures pay for them: the field's path is found by parsing the document once more.
+//! Places for diagnostics. Only failures pay for them: fields' paths are found by parsing the document once more.
 
+use std::cell::OnceCell;
 use std::ops::Range;
 use std::sync::Arc;
 
@@ -11,11 +12,17 @@ use crate::secret::Reference;
 pub(super) struct Locator<'l> {
     source: &'l Arc<Source>,
     work: &'l Work<'l>,
+    /// The document, once it was needed; `None` when it does not parse.
+    document: OnceCell<Option<Document<'l>>>,
 }
 
 impl<'l> Locator<'l> {
     pub(super) fn new(source: &'l Arc<Source>, work: &'l Work<'_>) -> Self {
-        Self { source, work }
+        Self {
+            source,
+            work,
+            document: OnceCell::new(),
+        }
     }
 
     /// The place of a span of the document.
@@ -53,8 +60,11 @@ impl<'l> Locator<'l> {
     }
 
     fn field(&self, position: usize) -> Option<String> {
-        let (documents, _) =
-            Document::read(self.source.text(), self.work.chunk, self.work.format).ok()?;
-        documents.get(self.work.index)?.path_of(position)
+        let read = || {
+            let (documents, _) =
+                Document::read(self.source.text(), self.work.chunk, self.work.format).ok()?;
+            documents.into_iter().nth(self.work.index)
+        };
+        self.document.get_or_init(read).as_ref()?.path_of(position)
     }
 }

@@ -45,6 +45,7 @@ pub fn substitute<'s>(
             evaluator,
             work,
             source: &stream.sources[work.source],
+            locator: Locator::new(&stream.sources[work.source], work),
             told: Vec::new(),
         };
         edits[work.source].extend(document.edits());
@@ -88,6 +89,7 @@ struct DocumentEdits<'r, 's> {
     evaluator: Evaluator<'r>,
     work: &'r Work<'s>,
     source: &'r Arc<Source>,
+    locator: Locator<'r>,
     told: Vec<Diagnostic>,
 }
 
@@ -112,12 +114,8 @@ impl<'s> DocumentEdits<'_, 's> {
         }
     }
 
-    fn locator(&self) -> Locator<'_> {
-        Locator::new(self.source, self.work)
-    }
-
     fn tell_at(&mut self, diagnostic: Diagnostic, span: Span) {
-        let place = self.locator().span(span);
+        let place = self.locator.span(span);
         self.told.push(diagnostic.at(place));
     }
 
@@ -154,7 +152,7 @@ impl<'s> DocumentEdits<'_, 's> {
                 continue;
             }
             let quoted = (!failed.nested).then_some(failed.reference);
-            let at = self.locator().part(place, &failed.range, quoted);
+            let at = self.locator.part(place, &failed.range, quoted);
             let mut diagnostic = failed.failure.explain(failed.reference).at(at);
             if place.shadowed {
                 diagnostic.severity = Severity::Warning;
