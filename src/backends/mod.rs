@@ -2,7 +2,6 @@
 //!
 //! The rest of the program knows stores only through [`Backend`] and [`registry`].
 
-pub mod pool;
 pub mod registry;
 
 use std::collections::BTreeSet;

@@ -3,5 +3,11 @@
 //! The modules say `cfg(test)` so that the lint against `unwrap` knows them for tests.
 
 #[cfg(test)]
+mod golden;
+#[cfg(test)]
+mod house;
+#[cfg(test)]
+mod rooms;
+#[cfg(test)]
 #[path = "../support/mod.rs"]
 mod support;

@@ -1,4 +1,9 @@
 //! What several tests share: an HTTP server on loopback that can also misbehave, and certificates for it.
 
+pub(crate) mod bundle;
 pub(crate) mod certificates;
+pub(crate) mod fake_vault;
+pub(crate) mod kube_yaml;
+pub(crate) mod program;
 pub(crate) mod server;
+pub(crate) mod tree;

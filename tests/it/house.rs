@@ -1,0 +1,61 @@
+//! Pages that must keep up with the code: backends, dependencies.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use manifuse::backends::registry::TYPES;
+
+fn root(path: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join(path)
+}
+
+#[test]
+fn every_backend_has_its_page_and_every_page_its_backend() {
+    let pages: BTreeSet<String> = fs::read_dir(root("docs/backends"))
+        .map(|entries| entries.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect())
+        .unwrap_or_default();
+    let wanted: BTreeSet<String> = TYPES.iter().map(|backend| format!("{}.md", backend.name)).collect();
+    assert_eq!(pages, wanted);
+}
+
+#[test]
+fn a_backend_page_names_every_setting() {
+    let mut missing = Vec::new();
+    for backend in TYPES {
+        let page = fs::read_to_string(root("docs/backends").join(format!("{}.md", backend.name))).unwrap();
+        for (key, dotted) in backend.settings {
+            for name in [key, dotted] {
+                if !name.is_empty() && !page.contains(&format!("`{name}`")) {
+                    missing.push(format!("{}.md does not explain `{name}`", backend.name));
+                }
+            }
+        }
+    }
+    assert!(missing.is_empty(), "{}", missing.join("\n"));
+}
+
+/// `docs/dependencies.md` has a table row for each direct dependency, and for nothing else.
+#[test]
+fn every_dependency_has_its_reason() {
+    let manifest = fs::read_to_string(root("Cargo.toml")).unwrap();
+    let page = fs::read_to_string(root("docs/dependencies.md")).unwrap();
+    let explained: BTreeSet<&str> = page
+        .lines()
+        .filter_map(|line| line.strip_prefix("| `")?.split('`').next())
+        .collect();
+    assert_eq!(explained, dependencies(&manifest));
+}
+
+fn dependencies(manifest: &str) -> BTreeSet<&str> {
+    let mut found = BTreeSet::new();
+    let mut inside = false;
+    for line in manifest.lines() {
+        if line.starts_with('[') {
+            inside = line.ends_with("dependencies]");
+        } else if inside && line.contains(" = ") {
+            found.extend(line.split(' ').next());
+        }
+    }
+    found
+}

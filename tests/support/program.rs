@@ -1,0 +1,143 @@
+//! The built program, run the way a user runs it: a name, arguments, an environment of its own, a folder, standard input.
+
+use std::collections::BTreeMap;
+use std::io::{Read, Write};
+use std::os::unix::fs::symlink;
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use tempfile::TempDir;
+
+/// No run of a test takes longer; one that does is ended, and the test fails.
+const PATIENCE: Duration = Duration::from_mins(2);
+
+/// One run to be made. The environment holds `PATH`, `HOME` (an empty folder) and what is set, nothing else.
+pub(crate) struct Program {
+    args: Vec<String>,
+    env: BTreeMap<String, String>,
+    stdin: Vec<u8>,
+    folder: TempDir,
+    name: &'static str,
+}
+
+/// What came of it.
+#[derive(Debug)]
+pub(crate) struct Run {
+    /// The exit code; `None` if a signal ended it.
+    pub(crate) code: Option<i32>,
+    pub(crate) stdout: Vec<u8>,
+    pub(crate) stderr: String,
+}
+
+impl Program {
+    /// The program called `argocd-vault-plugin`, by a link of that name.
+    pub(crate) fn avp<A: Into<String>>(args: impl IntoIterator<Item = A>) -> Self {
+        Self::named("argocd-vault-plugin", args)
+    }
+
+    fn named<A: Into<String>>(name: &'static str, args: impl IntoIterator<Item = A>) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        for name in ["bin", "home", "work"] {
+            std::fs::create_dir(folder.path().join(name)).unwrap();
+        }
+        symlink(
+            env!("CARGO_BIN_EXE_manifuse"),
+            folder.path().join("bin").join(name),
+        )
+        .unwrap();
+        let home = folder.path().join("home").to_str().unwrap().to_owned();
+        Self {
+            args: args.into_iter().map(Into::into).collect(),
+            env: [
+                ("HOME".to_owned(), home),
+                ("PATH".to_owned(), "/usr/bin:/bin".to_owned()),
+            ]
+            .into(),
+            stdin: Vec::new(),
+            folder,
+            name,
+        }
+    }
+
+    /// The folder it runs in, empty at first.
+    pub(crate) fn folder(&self) -> std::path::PathBuf {
+        self.folder.path().join("work")
+    }
+
+    /// The same with a file in that folder.
+    pub(crate) fn file(self, path: &str, text: impl AsRef<[u8]>) -> Self {
+        let path = self.folder().join(path);
+        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+        std::fs::write(path, text).unwrap();
+        self
+    }
+
+    /// The same with a variable set.
+    pub(crate) fn env(mut self, name: &str, value: impl Into<String>) -> Self {
+        self.env.insert(name.to_owned(), value.into());
+        self
+    }
+
+    /// The same with that text on standard input.
+    pub(crate) fn stdin(mut self, text: impl Into<Vec<u8>>) -> Self {
+        self.stdin = text.into();
+        self
+    }
+
+    /// Runs it in its folder; it may be run again, with the same home folder.
+    pub(crate) fn run(&self) -> Run {
+        self.run_in(&self.folder())
+    }
+
+    /// Runs it in another folder.
+    pub(crate) fn run_in(&self, folder: &Path) -> Run {
+        let mut child = Command::new(self.folder.path().join("bin").join(self.name))
+            .args(&self.args)
+            .env_clear()
+            .envs(&self.env)
+            .current_dir(folder)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let mut stdin = child.stdin.take().unwrap();
+        let stdout = drain(child.stdout.take().unwrap());
+        let stderr = drain(child.stderr.take().unwrap());
+        let text = self.stdin.clone();
+        // A program that fails early closes its end: then the rest is not wanted.
+        let feed = thread::spawn(move || drop(stdin.write_all(&text)));
+        let code = wait(&mut child);
+        feed.join().unwrap();
+        Run {
+            code,
+            stdout: stdout.join().unwrap(),
+            stderr: String::from_utf8_lossy(&stderr.join().unwrap()).into_owned(),
+        }
+    }
+}
+
+fn drain(mut pipe: impl Read + Send + 'static) -> thread::JoinHandle<Vec<u8>> {
+    thread::spawn(move || {
+        let mut text = Vec::new();
+        pipe.read_to_end(&mut text).unwrap();
+        text
+    })
+}
+
+fn wait(child: &mut Child) -> Option<i32> {
+    let start = Instant::now();
+    loop {
+        if let Some(status) = child.try_wait().unwrap() {
+            return status.code();
+        }
+        if start.elapsed() > PATIENCE {
+            child.kill().unwrap();
+            child.wait().unwrap();
+            panic!("the program did not end within {PATIENCE:?}");
+        }
+        thread::sleep(Duration::from_millis(2));
+    }
+}
