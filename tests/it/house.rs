@@ -13,9 +13,16 @@ fn root(path: &str) -> PathBuf {
 #[test]
 fn every_backend_has_its_page_and_every_page_its_backend() {
     let pages: BTreeSet<String> = fs::read_dir(root("docs/backends"))
-        .map(|entries| entries.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect())
+        .map(|entries| {
+            entries
+                .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+                .collect()
+        })
         .unwrap_or_default();
-    let wanted: BTreeSet<String> = TYPES.iter().map(|backend| format!("{}.md", backend.name)).collect();
+    let wanted: BTreeSet<String> = TYPES
+        .iter()
+        .map(|backend| format!("{}.md", backend.name))
+        .collect();
     assert_eq!(pages, wanted);
 }
 
@@ -23,7 +30,8 @@ fn every_backend_has_its_page_and_every_page_its_backend() {
 fn a_backend_page_names_every_setting() {
     let mut missing = Vec::new();
     for backend in TYPES {
-        let page = fs::read_to_string(root("docs/backends").join(format!("{}.md", backend.name))).unwrap();
+        let page =
+            fs::read_to_string(root("docs/backends").join(format!("{}.md", backend.name))).unwrap();
         for (key, dotted) in backend.settings {
             for name in [key, dotted] {
                 if !name.is_empty() && !page.contains(&format!("`{name}`")) {

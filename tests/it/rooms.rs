@@ -12,19 +12,68 @@ const ROOMS: &[(&str, &[&str])] = &[
     (
         "cli",
         &[
-            "inject", "settings", "input", "output", "backends", "sops", "clients", "manifest", "modifier", "placeholder",
-            "yaml", "files", "env", "secret", "diagnostics",
+            "inject",
+            "settings",
+            "input",
+            "output",
+            "backends",
+            "sops",
+            "clients",
+            "manifest",
+            "modifier",
+            "placeholder",
+            "yaml",
+            "files",
+            "env",
+            "secret",
+            "diagnostics",
         ],
     ),
     (
         "inject",
-        &["backends", "sops", "manifest", "modifier", "placeholder", "yaml", "files", "env", "secret", "diagnostics"],
+        &[
+            "backends",
+            "sops",
+            "manifest",
+            "modifier",
+            "placeholder",
+            "yaml",
+            "files",
+            "env",
+            "secret",
+            "diagnostics",
+        ],
     ),
-    ("settings", &["backends", "clients", "yaml", "files", "env", "secret", "diagnostics"]),
+    (
+        "settings",
+        &[
+            "backends",
+            "clients",
+            "yaml",
+            "files",
+            "env",
+            "secret",
+            "diagnostics",
+        ],
+    ),
     ("input", &["files", "diagnostics"]),
     ("output", &["diagnostics"]),
-    ("backends", &["sops", "clients", "yaml", "files", "env", "secret", "diagnostics"]),
-    ("sops", &["clients", "yaml", "files", "env", "secret", "diagnostics"]),
+    (
+        "backends",
+        &[
+            "sops",
+            "clients",
+            "yaml",
+            "files",
+            "env",
+            "secret",
+            "diagnostics",
+        ],
+    ),
+    (
+        "sops",
+        &["clients", "yaml", "files", "env", "secret", "diagnostics"],
+    ),
     ("clients", &["env", "secret", "diagnostics"]),
     ("manifest", &["yaml", "secret", "diagnostics"]),
     ("modifier", &["yaml", "secret", "diagnostics"]),
@@ -47,7 +96,10 @@ fn rooms_import_what_the_table_says() {
         };
         for import in imports(&fs::read_to_string(&file).unwrap()) {
             if import != room && !allowed.contains(&import.as_str()) {
-                wrong.push(format!("{}: {room} must not import {import}", file.display()));
+                wrong.push(format!(
+                    "{}: {room} must not import {import}",
+                    file.display()
+                ));
             }
         }
     }
@@ -59,7 +111,10 @@ fn the_table_points_downward() {
     for (index, (room, allowed)) in ROOMS.iter().enumerate() {
         let below: Vec<&str> = ROOMS[index + 1..].iter().map(|(name, _)| *name).collect();
         for import in *allowed {
-            assert!(below.contains(import), "{room} imports {import}, which does not stand below it");
+            assert!(
+                below.contains(import),
+                "{room} imports {import}, which does not stand below it"
+            );
         }
     }
 }
@@ -71,14 +126,22 @@ fn the_architecture_page_has_the_same_table() {
         .lines()
         .filter_map(|line| {
             let cells: Vec<&str> = line.trim_matches('|').split('|').map(str::trim).collect();
-            let name = cells.first()?.strip_prefix('`')?.split(['/', '.', '`']).next()?;
+            let name = cells
+                .first()?
+                .strip_prefix('`')?
+                .split(['/', '.', '`'])
+                .next()?;
             Some((name.to_owned(), (*cells.get(2)?).to_owned()))
         })
         .collect();
     let table: Vec<(String, String)> = ROOMS
         .iter()
         .map(|(room, allowed)| {
-            let allowed = if allowed.is_empty() { "none".to_owned() } else { allowed.join(", ") };
+            let allowed = if allowed.is_empty() {
+                "none".to_owned()
+            } else {
+                allowed.join(", ")
+            };
             ((*room).to_owned(), allowed)
         })
         .collect();
@@ -115,16 +178,29 @@ fn sources() -> Vec<PathBuf> {
 }
 
 fn room(file: &Path) -> String {
-    let first = file.components().nth(1).unwrap().as_os_str().to_str().unwrap();
+    let first = file
+        .components()
+        .nth(1)
+        .unwrap()
+        .as_os_str()
+        .to_str()
+        .unwrap();
     first.trim_end_matches(".rs").to_owned()
 }
 
 /// The rooms that a text names behind `crate::` (or `manifuse::`, as `main.rs` does), comments left out.
 fn imports(text: &str) -> BTreeSet<String> {
-    let code: String = text.lines().filter(|line| !line.trim_start().starts_with("//")).collect::<Vec<_>>().join("\n");
+    let code: String = text
+        .lines()
+        .filter(|line| !line.trim_start().starts_with("//"))
+        .collect::<Vec<_>>()
+        .join("\n");
     let single = Regex::new(r"\b(?:crate|manifuse)::(\w+)").unwrap();
     let group = Regex::new(r"\b(?:crate|manifuse)::\{").unwrap();
-    let mut found: BTreeSet<String> = single.captures_iter(&code).map(|hit| hit[1].to_owned()).collect();
+    let mut found: BTreeSet<String> = single
+        .captures_iter(&code)
+        .map(|hit| hit[1].to_owned())
+        .collect();
     for hit in group.find_iter(&code) {
         found.extend(names_of_group(&code[hit.end()..]));
     }
@@ -139,7 +215,12 @@ fn names_of_group(text: &str) -> Vec<String> {
             '{' => depth += 1,
             '}' | ',' if depth == 0 => {
                 let name = text[start..position].trim();
-                names.extend(name.split("::").next().filter(|name| !name.is_empty()).map(ToOwned::to_owned));
+                names.extend(
+                    name.split("::")
+                        .next()
+                        .filter(|name| !name.is_empty())
+                        .map(ToOwned::to_owned),
+                );
                 start = position + 1;
                 if char == '}' {
                     break;
