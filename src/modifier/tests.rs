@@ -334,6 +334,22 @@ fn the_table_is_sorted_and_finds_all() {
     }
 }
 
+#[test]
+fn the_grammar_page_shows_every_modifier() {
+    let page = include_str!("../../docs/grammar.md");
+    for modifier in MODIFIERS {
+        let usage = modifier.usage();
+        assert!(
+            page.contains(&format!("\n| [`{usage}`](#")),
+            "{usage} in the table"
+        );
+        let section = page.split_once(&format!("\n### {usage}\n")).unwrap().1;
+        let section = section.split("\n#").next().unwrap();
+        let statement = format!("| {}", modifier.name);
+        assert!(section.contains("```yaml manifest") && section.contains(&statement));
+    }
+}
+
 fn values() -> impl Strategy<Value = Value> {
     let leaf = prop_oneof![
         Just(Value::Null),
