@@ -2,6 +2,7 @@
 //!
 //! The rest of the program knows stores only through [`Backend`] and [`registry`].
 
+pub mod pool;
 pub mod registry;
 
 use std::collections::BTreeSet;

@@ -114,6 +114,8 @@ pub struct Diagnostic {
     pub hint: Option<String>,
     /// Where, if it is about a place in an input.
     pub place: Option<Place>,
+    /// AVP's leading phrase for the same failure, where log matchers may look for it: printed under its name.
+    pub avp: Option<String>,
 }
 
 impl Diagnostic {
@@ -126,6 +128,7 @@ impl Diagnostic {
             causes: Vec::new(),
             hint: None,
             place: None,
+            avp: None,
         }
     }
 
@@ -163,6 +166,13 @@ impl Diagnostic {
     #[must_use]
     pub fn with_cause(mut self, cause: impl fmt::Display) -> Self {
         self.causes.push(cause.to_string());
+        self
+    }
+
+    /// The same with these causes below the message.
+    #[must_use]
+    pub fn with_causes(mut self, causes: &[String]) -> Self {
+        self.causes.extend_from_slice(causes);
         self
     }
 

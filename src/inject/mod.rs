@@ -1,1 +1,72 @@
-//! inject
+//! The straight line: `collect` finds the references of a stream, `plan` makes unique requests of them, `fetch` asks the
+//! backends, `substitute` makes edits. Only `fetch` is concurrent and touches the network; the rest is pure.
+
+mod collect;
+mod evaluate;
+mod fetch;
+mod locate;
+mod place;
+mod plan;
+mod removal;
+mod reread;
+mod substitute;
+mod text;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use regex::Regex;
+
+use crate::backends::pool::Pool;
+use crate::diagnostics::{Diagnostic, Source};
+use crate::files::Files;
+
+pub use collect::{CollectOptions, Stream, collect};
+pub use fetch::{Answers, fetch};
+pub use plan::{PathRule, Plan, plan};
+pub use substitute::{Rendered, substitute};
+
+/// What a render works with: no working directory, environment or global stands behind it.
+pub struct RenderContext {
+    /// The backend instances.
+    pub pool: Arc<Pool>,
+    /// The application's folder.
+    pub files: Arc<dyn Files>,
+    /// Path validation: a secret's path must match all of these.
+    pub path_rules: Vec<PathRule>,
+    /// How long all fetching may take together.
+    pub fetch_timeout: Duration,
+    /// How many requests may be under way at one backend.
+    pub concurrency: usize,
+}
+
+impl PathRule {
+    /// A rule from a compiled, unanchored expression.
+    pub fn new(expression: Regex) -> Self {
+        Self { expression }
+    }
+}
+
+/// Runs the whole line behind `collect`: all edits, or all failures in file order.
+pub async fn render<'s>(
+    stream: Stream<'s>,
+    context: &RenderContext,
+) -> Result<Rendered<'s>, Vec<Diagnostic>> {
+    let plan = plan(&stream, context);
+    let answers = fetch(&plan, context).await;
+    substitute(stream, &plan, &answers)
+}
+
+/// Sorts diagnostics by source and position; those without a place come first.
+pub fn sort(diagnostics: &mut [Diagnostic], sources: &[Arc<Source>]) {
+    diagnostics.sort_by_key(|diagnostic| {
+        let place = diagnostic.place.as_ref()?;
+        let index = sources
+            .iter()
+            .position(|source| Arc::ptr_eq(source, &place.source));
+        Some((index, place.span.start))
+    });
+}
+
+#[cfg(test)]
+mod tests;

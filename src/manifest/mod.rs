@@ -1,1 +1,66 @@
-//! manifest
+//! A stream as Kubernetes documents: where they begin and end, their kind and annotations, and which of their strings
+//! may be replaced (`avp-compat.md` 3, 5 and 7.1).
+
+mod document;
+mod pass;
+mod split;
+mod strings;
+
+pub use document::{Annotations, Document, Identity};
+pub use pass::FastPath;
+pub use split::{Chunk, Format, split};
+pub use strings::{Position, StringNode, Strings};
+
+use crate::diagnostics::{Explain, Fault, Span};
+use crate::yaml::SyntaxError;
+
+/// Why a chunk of a stream is no manifest. Quotes nothing of it.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{message}")]
+pub struct Error {
+    /// What is wrong.
+    pub message: String,
+    /// Where, in the source text.
+    pub span: Span,
+    /// What to try.
+    pub hint: Option<String>,
+}
+
+impl Error {
+    fn new(message: impl Into<String>, span: Span) -> Self {
+        Self {
+            message: message.into(),
+            span,
+            hint: None,
+        }
+    }
+
+    fn with_hint(self, hint: impl Into<String>) -> Self {
+        Self {
+            hint: Some(hint.into()),
+            ..self
+        }
+    }
+
+    /// A syntax error of a chunk that begins at `offset`.
+    fn syntax(error: &SyntaxError, format: Format, offset: usize) -> Self {
+        let language = match format {
+            Format::Yaml => "error converting YAML to JSON: yaml",
+            Format::Json => "json",
+        };
+        Self::new(
+            format!("{language}: {}", error.message),
+            Span::at(offset + error.position),
+        )
+    }
+}
+
+impl Explain for Error {
+    fn fault(&self) -> Fault {
+        Fault::Input
+    }
+
+    fn hint(&self) -> Option<String> {
+        self.hint.clone()
+    }
+}

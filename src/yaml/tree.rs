@@ -1,11 +1,16 @@
-//! One document as a tree of nodes that remember their spans.
+//! One document as a tree of nodes that remember their spans. Its size and depth with all aliases written out are
+//! bounded, so whoever walks it needs no guard of his own.
 
 use std::borrow::Cow;
 use std::collections::HashMap;
 
 use super::event::{Event, EventKind, EventReader, Layout, Properties, Style, SyntaxError};
+use super::parser::MAX_DEPTH;
 use super::resolve::{self, Resolved};
 use crate::diagnostics::Span;
+
+/// How many nodes aliases may add to a document (design section 7).
+pub const MAX_EXPANSION: usize = 1_000_000;
 
 /// A node's number within its tree.
 pub type NodeId = usize;
@@ -156,15 +161,31 @@ impl<'a> Tree<'a> {
 }
 
 /// A collection that is still open.
-enum Open {
-    Sequence(NodeId, Vec<NodeId>, Layout),
-    Mapping(NodeId, Vec<(NodeId, NodeId)>, Layout, Option<NodeId>),
+struct Open {
+    id: NodeId,
+    content: Content,
+    /// What is inside, aliases written out.
+    extent: Extent,
+}
+
+enum Content {
+    Sequence(Vec<NodeId>, Layout),
+    /// Entries, and the key that waits for its value.
+    Mapping(Vec<(NodeId, NodeId)>, Layout, Option<NodeId>),
+}
+
+/// The size of a node with all aliases written out.
+#[derive(Clone, Copy, Default)]
+struct Extent {
+    nodes: usize,
+    depth: usize,
 }
 
 struct Builder<'a> {
     nodes: Vec<Node<'a>>,
     open: Vec<Open>,
-    anchors: HashMap<usize, NodeId>,
+    /// Anchored nodes that are complete.
+    anchors: HashMap<usize, (NodeId, Extent)>,
     /// Where the last token ended.
     end: usize,
 }
@@ -180,6 +201,7 @@ impl<'a> Builder<'a> {
     }
 
     fn read(mut self, reader: &mut impl EventReader<'a>) -> Result<Tree<'a>, SyntaxError> {
+        const LEAF: Extent = Extent { nodes: 1, depth: 1 };
         while let Some(event) = reader.next_event()? {
             let Event {
                 kind,
@@ -190,28 +212,27 @@ impl<'a> Builder<'a> {
                 EventKind::DocumentEnd => break,
                 EventKind::DocumentStart | EventKind::Comment(_) => {}
                 EventKind::Scalar(text, style) => {
-                    self.leaf(NodeKind::Scalar(text, style), span, properties);
+                    let id = self.push(NodeKind::Scalar(text, style), span, properties);
+                    self.complete(id, LEAF)?;
                 }
-                EventKind::Alias(anchor) => {
-                    let target = self
-                        .anchors
-                        .get(&anchor)
-                        .copied()
-                        .ok_or_else(|| SyntaxError {
-                            message: "an alias inside its own anchor".to_owned(),
-                            position: span.start,
-                        })?;
-                    self.leaf(NodeKind::Alias(target), span, properties);
-                }
+                EventKind::Alias(anchor) => self.alias(anchor, span, properties)?,
                 EventKind::SequenceStart(layout) => {
-                    let id = self.start(NodeKind::Sequence(Vec::new(), layout), span, properties);
-                    self.open.push(Open::Sequence(id, Vec::new(), layout));
+                    let id = self.push(NodeKind::Sequence(Vec::new(), layout), span, properties);
+                    self.open.push(Open {
+                        id,
+                        content: Content::Sequence(Vec::new(), layout),
+                        extent: LEAF,
+                    });
                 }
                 EventKind::MappingStart(layout) => {
-                    let id = self.start(NodeKind::Mapping(Vec::new(), layout), span, properties);
-                    self.open.push(Open::Mapping(id, Vec::new(), layout, None));
+                    let id = self.push(NodeKind::Mapping(Vec::new(), layout), span, properties);
+                    self.open.push(Open {
+                        id,
+                        content: Content::Mapping(Vec::new(), layout, None),
+                        extent: LEAF,
+                    });
                 }
-                EventKind::SequenceEnd | EventKind::MappingEnd => self.close(span),
+                EventKind::SequenceEnd | EventKind::MappingEnd => self.close(span)?,
             }
         }
         Ok(Tree { nodes: self.nodes })
@@ -229,59 +250,72 @@ impl<'a> Builder<'a> {
         id
     }
 
-    fn leaf(&mut self, kind: NodeKind<'a>, span: Span, properties: Properties<'a>) {
-        let anchor = properties.anchor;
-        let id = self.push(kind, span, properties);
-        self.anchor(anchor, id);
-        self.attach(id);
-    }
-
-    fn start(&mut self, kind: NodeKind<'a>, span: Span, properties: Properties<'a>) -> NodeId {
-        self.push(kind, span, properties)
-    }
-
-    fn anchor(&mut self, anchor: usize, id: NodeId) {
-        if anchor != 0 {
-            self.anchors.insert(anchor, id);
-        }
-    }
-
-    fn close(&mut self, span: Span) {
-        let (id, kind, end) = match self.open.pop().expect("an end event closes a start event") {
-            Open::Sequence(id, items, layout) => (
-                id,
-                NodeKind::Sequence(items, layout),
-                self.end_of(layout, span),
-            ),
-            Open::Mapping(id, entries, layout, _) => (
-                id,
-                NodeKind::Mapping(entries, layout),
-                self.end_of(layout, span),
-            ),
+    fn alias(
+        &mut self,
+        anchor: usize,
+        span: Span,
+        properties: Properties<'a>,
+    ) -> Result<(), SyntaxError> {
+        let Some(&(target, extent)) = self.anchors.get(&anchor) else {
+            return Err(SyntaxError {
+                message: "an alias inside its own anchor".to_owned(),
+                position: span.start,
+            });
         };
-        self.end = end;
-        self.nodes[id].kind = kind;
-        self.nodes[id].span.end = self.nodes[id].span.end.max(end);
-        self.anchor(self.nodes[id].properties.anchor, id);
-        self.attach(id);
+        let id = self.push(NodeKind::Alias(target), span, properties);
+        self.complete(id, extent)
     }
 
-    /// A block collection ends with its last token; the parser's own end event stands at the next one.
-    fn end_of(&self, layout: Layout, span: Span) -> usize {
-        match layout {
-            Layout::Flow => self.end.max(span.end),
-            Layout::Block => self.end,
+    fn close(&mut self, span: Span) -> Result<(), SyntaxError> {
+        let Open {
+            id,
+            content,
+            extent,
+        } = self.open.pop().expect("an end event closes a start event");
+        let (kind, layout) = match content {
+            Content::Sequence(items, layout) => (NodeKind::Sequence(items, layout), layout),
+            Content::Mapping(entries, layout, _) => (NodeKind::Mapping(entries, layout), layout),
+        };
+        if layout == Layout::Flow {
+            // A block collection ends with its last token; the parser's end event stands at the next one.
+            self.end = self.end.max(span.end);
         }
+        let node = &mut self.nodes[id];
+        node.kind = kind;
+        node.span.end = node.span.end.max(self.end);
+        self.complete(id, extent)
     }
 
-    fn attach(&mut self, id: NodeId) {
-        match self.open.last_mut() {
-            None => {}
-            Some(Open::Sequence(_, items, _)) => items.push(id),
-            Some(Open::Mapping(_, entries, _, key)) => match key.take() {
+    /// Remembers a complete node's anchor and puts the node into its collection.
+    fn complete(&mut self, id: NodeId, extent: Extent) -> Result<(), SyntaxError> {
+        let node = &self.nodes[id];
+        let position = node.span.start;
+        if node.properties.anchor != 0 {
+            self.anchors.insert(node.properties.anchor, (id, extent));
+        }
+        let written = self.nodes.len();
+        let Some(parent) = self.open.last_mut() else {
+            return Ok(());
+        };
+        parent.extent.nodes = parent.extent.nodes.saturating_add(extent.nodes);
+        parent.extent.depth = parent.extent.depth.max(extent.depth + 1);
+        match &mut parent.content {
+            Content::Sequence(items, _) => items.push(id),
+            Content::Mapping(entries, _, key) => match key.take() {
                 None => *key = Some(id),
                 Some(key) => entries.push((key, id)),
             },
+        }
+        let error = |message: &str| {
+            Err(SyntaxError {
+                message: message.to_owned(),
+                position,
+            })
+        };
+        match parent.extent {
+            extent if extent.nodes > written + MAX_EXPANSION => error("too many nodes by aliases"),
+            extent if extent.depth > MAX_DEPTH + 1 => error("nested too deeply by aliases"),
+            _ => Ok(()),
         }
     }
 }

@@ -2,13 +2,10 @@
 
 use super::event::{Style, SyntaxError};
 use super::json::JsonReader;
-use super::parser::{MAX_DEPTH, YamlReader};
+use super::parser::YamlReader;
 use super::resolve::Resolved;
 use super::tree::{NodeId, NodeKind, ScalarType, Tree};
 use crate::secret::{Map, Number, Text, Value};
-
-/// How many nodes aliases may add to a document (design section 7).
-pub const MAX_EXPANSION: usize = 1_000_000;
 
 /// The value of one strict JSON text. Of two equal keys both stay, in order; readers take the last.
 pub fn from_json(text: &str) -> Result<Value, SyntaxError> {
@@ -29,8 +26,6 @@ pub fn from_json(text: &str) -> Result<Value, SyntaxError> {
     }
     Conversion {
         tree: &tree,
-        budget: usize::MAX,
-        depth: 0,
         dialect: Dialect::Json,
     }
     .value(Tree::ROOT)
@@ -49,8 +44,6 @@ pub fn from_yaml(text: &str) -> Result<Value, SyntaxError> {
 pub fn from_tree(tree: &Tree<'_>, id: NodeId) -> Result<Value, SyntaxError> {
     Conversion {
         tree,
-        budget: tree.len() + MAX_EXPANSION,
-        depth: 0,
         dialect: Dialect::Kubernetes,
     }
     .value(id)
@@ -76,8 +69,6 @@ pub fn float_literal(float: f64) -> String {
 
 struct Conversion<'t, 'a> {
     tree: &'t Tree<'a>,
-    budget: usize,
-    depth: usize,
     dialect: Dialect,
 }
 
@@ -89,17 +80,9 @@ impl Conversion<'_, '_> {
         })
     }
 
-    fn value(&mut self, id: NodeId) -> Result<Value, SyntaxError> {
-        if self.depth == MAX_DEPTH {
-            return self.error(id, "nested too deeply");
-        }
-        self.budget = match self.budget.checked_sub(1) {
-            Some(budget) => budget,
-            None => return self.error(id, "too many nodes by aliases"),
-        };
-        self.depth += 1;
+    fn value(&self, id: NodeId) -> Result<Value, SyntaxError> {
         let tree = self.tree;
-        let value = match &tree.node(tree.target(id)).kind {
+        match &tree.node(tree.target(id)).kind {
             NodeKind::Scalar(text, _) => self.scalar(id, text),
             NodeKind::Sequence(items, _) => items
                 .iter()
@@ -108,9 +91,7 @@ impl Conversion<'_, '_> {
                 .map(Value::List),
             NodeKind::Mapping(entries, _) => self.map(entries).map(Value::Map),
             NodeKind::Alias(_) => self.error(id, "an alias to an alias"),
-        };
-        self.depth -= 1;
-        value
+        }
     }
 
     fn scalar(&self, id: NodeId, text: &str) -> Result<Value, SyntaxError> {
@@ -137,7 +118,7 @@ impl Conversion<'_, '_> {
         self.dialect == Dialect::Json && plain
     }
 
-    fn map(&mut self, entries: &[(NodeId, NodeId)]) -> Result<Map, SyntaxError> {
+    fn map(&self, entries: &[(NodeId, NodeId)]) -> Result<Map, SyntaxError> {
         let mut merged = Map::new();
         let mut own = Map::with_capacity(entries.len());
         for &(key, value) in entries {
@@ -153,7 +134,7 @@ impl Conversion<'_, '_> {
 
     /// Puts the entries of a merge key's map, or list of maps, in front: what comes earlier in the list wins, so it
     /// must come later in the map.
-    fn merge(&mut self, id: NodeId, into: &mut Map) -> Result<(), SyntaxError> {
+    fn merge(&self, id: NodeId, into: &mut Map) -> Result<(), SyntaxError> {
         let maps = match self.value(id)? {
             Value::Map(map) => vec![map],
             Value::List(maps) => maps.into_iter().rev().filter_map(as_map).collect(),

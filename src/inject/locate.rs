@@ -1,0 +1,70 @@
+//! Places for diagnostics. Only failures pay for them: fields' paths are found by parsing the document once more.
+
+use std::cell::OnceCell;
+use std::ops::Range;
+use std::sync::Arc;
+
+use super::place::{Place, Work};
+use crate::diagnostics::{Place as DiagnosticPlace, Source, Span};
+use crate::manifest::Document;
+use crate::secret::Reference;
+
+pub(super) struct Locator<'l> {
+    source: &'l Arc<Source>,
+    work: &'l Work<'l>,
+    /// The document, once it was needed; `None` when it does not parse.
+    document: OnceCell<Option<Document<'l>>>,
+}
+
+impl<'l> Locator<'l> {
+    pub(super) fn new(source: &'l Arc<Source>, work: &'l Work<'_>) -> Self {
+        Self {
+            source,
+            work,
+            document: OnceCell::new(),
+        }
+    }
+
+    /// The place of a span of the document.
+    pub(super) fn span(&self, span: Span) -> DiagnosticPlace {
+        let mut place = DiagnosticPlace::new(Arc::clone(self.source), span);
+        place.resource = Some(self.work.identity.to_string());
+        place.field = self.field(span.start);
+        place
+    }
+
+    /// The place of a part of a string; it quotes the reference's head unless that lies in a decoded text.
+    pub(super) fn part(
+        &self,
+        place: &Place<'_>,
+        range: &Range<usize>,
+        reference: Option<&Reference>,
+    ) -> DiagnosticPlace {
+        let mut found = self.span(place.site.span);
+        let map = place.site.scalar(self.source.text()).map(&place.decoded);
+        if let Some(span) = map
+            .filter(|_| !place.site.alias)
+            .and_then(|map| map.span(range.clone()))
+        {
+            found.span = span;
+        }
+        found.excerpt = reference.filter(|_| !place.site.binary).map(|reference| {
+            let rest = if reference.transforms.is_empty() {
+                ">"
+            } else {
+                " | …>"
+            };
+            format!("<{}{rest}", reference.head)
+        });
+        found
+    }
+
+    fn field(&self, position: usize) -> Option<String> {
+        let read = || {
+            let (documents, _) =
+                Document::read(self.source.text(), self.work.chunk, self.work.format).ok()?;
+            documents.into_iter().nth(self.work.index)
+        };
+        self.document.get_or_init(read).as_ref()?.path_of(position)
+    }
+}

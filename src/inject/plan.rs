@@ -1,0 +1,99 @@
+//! The references of the whole run as unique requests. Pure.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use regex::Regex;
+
+use super::{RenderContext, Stream};
+use crate::backends::{Keys, Request};
+use crate::diagnostics::{Diagnostic, Fault};
+use crate::secret::SecretId;
+
+/// What every path must match.
+#[derive(Clone, Debug)]
+pub struct PathRule {
+    pub(super) expression: Regex,
+}
+
+/// All requests of a run.
+#[derive(Debug)]
+pub struct Plan {
+    /// Each distinct secret once, sorted.
+    pub requests: Vec<Request>,
+    /// Secrets that may not be asked for, and why.
+    pub refused: BTreeMap<SecretId, Diagnostic>,
+}
+
+/// De-duplicates the references of a stream and checks their paths, before any request is made.
+pub fn plan(stream: &Stream<'_>, context: &RenderContext) -> Plan {
+    let mut wanted: BTreeMap<SecretId, Keys> = BTreeMap::new();
+    for work in &stream.works {
+        if let Some((secret, _)) = &work.annotated {
+            wanted.insert(secret.clone(), Keys::All);
+        }
+        for reference in work.places.iter().flat_map(|place| place.text.references()) {
+            if let Some(secret) = &reference.secret {
+                want(&mut wanted, secret, reference.key.as_deref());
+            }
+        }
+    }
+    let mut plan = Plan {
+        requests: Vec::new(),
+        refused: BTreeMap::new(),
+    };
+    for (id, keys) in wanted {
+        match refusal(&id, context) {
+            Some(reason) => {
+                plan.refused.insert(id, reason);
+            }
+            None => plan.requests.push(Request { id, keys }),
+        }
+    }
+    plan
+}
+
+fn want(wanted: &mut BTreeMap<SecretId, Keys>, secret: &SecretId, key: Option<&str>) {
+    let keys = wanted
+        .entry(secret.clone())
+        .or_insert_with(|| Keys::Some(BTreeSet::new()));
+    match (keys, key) {
+        (Keys::Some(keys), Some(key)) => {
+            keys.insert(key.to_owned());
+        }
+        (keys, None) => *keys = Keys::All,
+        (Keys::All, _) => {}
+    }
+}
+
+/// Why a secret may not be asked for: its path as written, or as the backend will send it, fails a rule (D56), or its
+/// backend cannot be opened.
+fn refusal(id: &SecretId, context: &RenderContext) -> Option<Diagnostic> {
+    let backend = match context.pool.get(&id.backend) {
+        None => {
+            let message = format!("there is no backend named {}", id.backend);
+            return Some(Diagnostic::error(Fault::Settings, message));
+        }
+        Some(Err(error)) => return Some(Diagnostic::from_error(error)),
+        Some(Ok(backend)) => backend,
+    };
+    let normalized = backend.normalize(&id.path);
+    let allowed = |path: &str| {
+        context
+            .path_rules
+            .iter()
+            .all(|rule| rule.expression.is_match(path))
+    };
+    if allowed(&id.path) && allowed(&normalized) {
+        return None;
+    }
+    let message = format!(
+        "the path {} is disallowed by AVP_PATH_VALIDATION restriction",
+        id.path
+    );
+    let error = Diagnostic::error(Fault::Policy, message);
+    Some(if normalized == *id.path {
+        error
+    } else {
+        error.with_cause(format!("it is read as {normalized}"))
+    })
+}

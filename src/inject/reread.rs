@@ -1,0 +1,111 @@
+//! Reads an edited document again: it must be the old one with the new values in their places, and nothing else.
+
+use std::collections::HashMap;
+
+use super::place::Work;
+use crate::diagnostics::Span;
+use crate::manifest::Document;
+use crate::yaml::edit::{self, Edit};
+use crate::yaml::tree::{NodeId, NodeKind, ScalarType, Tree};
+
+/// What must be read at a place.
+pub(super) enum Expected {
+    /// This string.
+    Text(String),
+    /// Any node: it was written in flow style.
+    Native,
+}
+
+/// Whether the edited chunk of `work` reads as expected. `expected` is keyed by the old node's start in the source,
+/// `removed` holds the starts of removed entries' keys.
+pub(super) fn reads_back(
+    source: &str,
+    work: &Work<'_>,
+    edits: &[Edit],
+    expected: &HashMap<usize, &Expected>,
+    removed: &[usize],
+) -> bool {
+    let local: Vec<Edit> = edits
+        .iter()
+        .map(|edit| shifted(edit, work.chunk.start))
+        .collect();
+    let edited = edit::apply(&source[work.chunk.range()], &local);
+    let whole = Span::new(0, edited.len());
+    let (Ok((old, _)), Ok((new, _))) = (
+        Document::read(source, work.chunk, work.format),
+        Document::read(&edited, whole, work.format),
+    ) else {
+        return false;
+    };
+    // Other documents of a JSON text are compared by their own work.
+    let (Some(old), Some(new)) = (old.get(work.index), new.get(work.index)) else {
+        return false;
+    };
+    Comparison {
+        old: &old.tree,
+        new: &new.tree,
+        offset: old.offset,
+        expected,
+        removed,
+    }
+    .same(Tree::ROOT, Tree::ROOT)
+}
+
+fn shifted(edit: &Edit, offset: usize) -> Edit {
+    Edit::new(
+        Span::new(edit.span.start - offset, edit.span.end - offset),
+        edit.text.clone(),
+    )
+}
+
+struct Comparison<'c, 'o, 'n> {
+    old: &'c Tree<'o>,
+    new: &'c Tree<'n>,
+    offset: usize,
+    expected: &'c HashMap<usize, &'c Expected>,
+    removed: &'c [usize],
+}
+
+impl Comparison<'_, '_, '_> {
+    fn same(&self, old: NodeId, new: NodeId) -> bool {
+        let (old_node, new_node) = (self.old.node(old), self.new.node(new));
+        if !matches!(
+            old_node.kind,
+            NodeKind::Sequence(..) | NodeKind::Mapping(..)
+        ) {
+            match self.expected.get(&(old_node.span.start + self.offset)) {
+                Some(Expected::Native) => return true,
+                Some(Expected::Text(text)) => {
+                    let is_string = matches!(
+                        self.new.scalar_type(new),
+                        Some(ScalarType::String | ScalarType::Binary)
+                    );
+                    return is_string && self.new.text(new) == Some(text);
+                }
+                None => {}
+            }
+        }
+        match (&old_node.kind, &new_node.kind) {
+            (NodeKind::Scalar(a, _), NodeKind::Scalar(b, _)) => {
+                a == b && self.old.scalar_type(old) == self.new.scalar_type(new)
+            }
+            (NodeKind::Alias(_), NodeKind::Alias(_)) => true,
+            (NodeKind::Sequence(a, _), NodeKind::Sequence(b, _)) => {
+                a.len() == b.len() && a.iter().zip(b).all(|(a, b)| self.same(*a, *b))
+            }
+            (NodeKind::Mapping(a, _), NodeKind::Mapping(b, _)) => {
+                let kept: Vec<_> = a.iter().filter(|(key, _)| !self.is_removed(*key)).collect();
+                let same = |(a, b): (&&(NodeId, NodeId), &(NodeId, NodeId))| {
+                    self.same(a.0, b.0) && self.same(a.1, b.1)
+                };
+                kept.len() == b.len() && kept.iter().zip(b).all(same)
+            }
+            _ => false,
+        }
+    }
+
+    fn is_removed(&self, key: NodeId) -> bool {
+        self.removed
+            .contains(&(self.old.node(key).span.start + self.offset))
+    }
+}

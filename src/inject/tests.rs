@@ -1,0 +1,188 @@
+//! The whole line against a backend in memory.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures::FutureExt;
+use futures::future::BoxFuture;
+
+use super::*;
+use crate::backends::{self, Answer, Backend, ErrorKind, FetchContext, Request};
+use crate::files::FileError;
+use crate::secret::{Number, Value};
+
+struct Store;
+
+impl Backend for Store {
+    fn fetch<'a>(
+        &'a self,
+        request: &'a Request,
+        _: &'a FetchContext,
+    ) -> BoxFuture<'a, Result<Answer, backends::Error>> {
+        let values = vec![
+            ("user".to_owned(), Value::string("alice")),
+            ("pass".to_owned(), Value::string("p@ss: #1")),
+            ("num".to_owned(), Value::Number(Number::from_literal("80"))),
+            (
+                "map".to_owned(),
+                Value::Map(vec![("k".to_owned(), Value::string("v"))]),
+            ),
+            (
+                "pem".to_owned(),
+                Value::string("-----BEGIN\nAA\n-----END\n"),
+            ),
+            ("empty".to_owned(), Value::string("")),
+        ];
+        let answer = match &*request.id.path {
+            "s" => Ok(Answer::whole(values, None)),
+            _ => Err(backends::Error::new(
+                ErrorKind::AbsentPath,
+                "Could not find secrets at path x",
+            )),
+        };
+        async move { answer }.boxed()
+    }
+}
+
+struct NoFiles;
+
+impl Files for NoFiles {
+    fn read(&self, path: &str) -> Result<Vec<u8>, FileError> {
+        Err(FileError::Absent {
+            path: path.to_owned(),
+        })
+    }
+}
+
+fn render_text(text: &str) -> Result<String, Vec<Diagnostic>> {
+    let mut pool = Pool::default();
+    pool.insert("store", Arc::new(Store));
+    let pool = Arc::new(pool);
+    let options = CollectOptions {
+        default_backend: "store".into(),
+        backends: pool.names(),
+        validate: false,
+    };
+    let context = RenderContext {
+        pool,
+        files: Arc::new(NoFiles),
+        path_rules: Vec::new(),
+        fetch_timeout: Duration::from_mins(1),
+        concurrency: 4,
+    };
+    let sources = [Arc::new(Source::new("t.yaml", text))];
+    let stream = collect(&sources, &options)?;
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_time()
+        .build()
+        .unwrap();
+    let rendered = runtime.block_on(render(stream, &context))?;
+    Ok(crate::yaml::edit::apply(text, &rendered.edits[0]))
+}
+
+/// A document of a kind with an annotation, and a body; only the body is compared.
+fn body(kind: &str, annotations: &str, body: &str) -> String {
+    let head = format!(
+        "kind: {kind}\nmetadata:\n  annotations:\n    avp.kubernetes.io/path: s\n{annotations}"
+    );
+    let text = format!("{head}{body}");
+    render_text(&text)
+        .unwrap()
+        .strip_prefix(&head)
+        .unwrap()
+        .to_owned()
+}
+
+#[test]
+fn values_go_in_place() {
+    for (kind, before, after) in [
+        ("X", "v: <user> # c\n", "v: alice # c\n"),
+        ("X", "v: 'a <pass>'\n", "v: 'a p@ss: #1'\n"),
+        ("X", "v: a<pass>\n", "v: \"ap@ss: #1\"\n"),
+        ("X", "v: <num>\n", "v: 80\n"),
+        ("X", "v: !!str <num>\n", "v: 80\n"),
+        ("X", "v: [<map>, 5]\n", "v: [{\"k\": \"v\"}, 5]\n"),
+        ("X", "v: <empty>\n", "v: \"\"\n"),
+        ("X", "v: |\n  a\n  <num>\nw: 1\n", "v: 80\nw: 1\n"),
+        ("X", "v: [a, [<user>]]\n", "v: [a, [<user>]]\n"),
+        (
+            "X",
+            "v: &a <user>\nw: *a\n? *a\n: b\n",
+            "v: &a alice\nw: *a\n? <user>\n: b\n",
+        ),
+        ("ConfigMap", "v: <num>\n", "v: \"80\"\n"),
+        (
+            "ConfigMap",
+            "v: x<map>y\n",
+            "v: \"{\\\"k\\\":\\\"v\\\"}\"\n",
+        ),
+        ("Secret", "v: PHVzZXI+\n", "v: YWxpY2U=\n"),
+        ("Secret", "v: UEhWelpYSSs=\n", "v: UEhWelpYSSs=\n"),
+        ("Secret", "v: PHBhdGg6cyN1c2VyPg==\n", "v: YWxpY2U=\n"),
+        (
+            "X",
+            "v: '{\"a\": \"\\u003cpath:s#pass\\u003e\"}'\n",
+            "v: '{\"a\": \"p@ss: #1\"}'\n",
+        ),
+        (
+            "Secret",
+            "v: |\n  <pem>\nw: 1\n",
+            "v: |+\n  -----BEGIN\n  AA\n  -----END\n\nw: 1\n",
+        ),
+    ] {
+        assert_eq!(body(kind, "", before), after, "{kind}: {before}");
+    }
+}
+
+#[test]
+fn missing_entries_are_removed() {
+    let annotation = "    avp.kubernetes.io/remove-missing: \"true\"\n";
+    for (before, after) in [
+        ("data:\n  a: <nope>\n  b: <user>\n", "data:\n  b: alice\n"),
+        (
+            "data:\n  # c\n  b: <user>\n  a: |\n    <nope>\n\nx: 1\n",
+            "data:\n  # c\n  b: alice\n\nx: 1\n",
+        ),
+        ("data:\n  a: <nope>\n", "data: {}\n"),
+        (
+            "data: {a: <nope>, b: 1, c: <nope>, d: <nope>}\n",
+            "data: {b: 1}\n",
+        ),
+        ("data: {a: <nope>}\n", "data: {}\n"),
+        (
+            "l:\n- a: <nope>\n  b: 1\n- c: <nope>\n",
+            "l:\n- b: 1\n- {}\n",
+        ),
+        ("a: x<nope>\nb: \"<user>\n  b\"\n", "b: \"alice\n  b\"\n"),
+    ] {
+        assert_eq!(body("Secret", annotation, before), after, "{before}");
+    }
+}
+
+#[test]
+fn failures_name_the_place_and_no_value() {
+    let text = "kind: X\nmetadata: {name: n, namespace: m}\nv:\n- a <path:s#usr | base64encode> b\nw: <path:z#k>\n";
+    let told = render_text(text).unwrap_err();
+    let show: Vec<String> = told
+        .iter()
+        .map(|d| {
+            let place = d.place.as_ref().unwrap();
+            let at = place.source.line_column(place.span.start);
+            let field = place.field.as_deref().unwrap();
+            let excerpt = place.excerpt.as_deref().unwrap();
+            let resource = place.resource.as_deref().unwrap();
+            format!(
+                "{}:{} {resource} {field} {excerpt} {} {:?}",
+                at.line, at.column, d.message, d.hint
+            )
+        })
+        .collect();
+    assert_eq!(
+        show,
+        [
+            "4:5 X m/n v[0] <path:s#usr | …> missing value for placeholder path:s#usr: s has no key usr \
+             Some(\"there is a key user\")",
+            "5:4 X m/n w <path:z#k> Could not find secrets at path x None"
+        ]
+    );
+}

@@ -1,0 +1,352 @@
+//! One Kubernetes document: its tree, kind, name and annotations.
+
+use super::{Chunk, Error, Format};
+use crate::diagnostics::Span;
+use crate::yaml::json::JsonReader;
+use crate::yaml::resolve::Resolved;
+use crate::yaml::tree::{NodeId, NodeKind, ScalarType, Tree};
+use crate::yaml::{EventReader, Layout, YamlReader};
+
+/// A parsed document. Spans of its tree count from `offset`.
+#[derive(Debug)]
+pub struct Document<'s> {
+    /// The text that was parsed: a chunk, or the whole JSON text.
+    pub text: &'s str,
+    /// Where `text` begins in its source.
+    pub offset: usize,
+    /// YAML or JSON.
+    pub format: Format,
+    /// The document's nodes.
+    pub tree: Tree<'s>,
+}
+
+/// What messages call a document: `Deployment shop/web`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Identity {
+    /// The kind.
+    pub kind: String,
+    /// `namespace/name`, `name`, or nothing.
+    pub name: String,
+}
+
+impl std::fmt::Display for Identity {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        if self.name.is_empty() {
+            f.write_str(&self.kind)
+        } else {
+            write!(f, "{} {}", self.kind, self.name)
+        }
+    }
+}
+
+impl<'s> Document<'s> {
+    /// The documents of a chunk of `source`, and what should be warned of. A YAML chunk holds at most one: what stands
+    /// behind it is not read, as in AVP. Empty documents are left out.
+    pub fn read(
+        source: &'s str,
+        chunk: Chunk,
+        format: Format,
+    ) -> Result<(Vec<Self>, Vec<Error>), Error> {
+        let text = &source[chunk.range()];
+        let make = |tree| Self {
+            text,
+            offset: chunk.start,
+            format,
+            tree,
+        };
+        match format {
+            Format::Json => Self::read_json(text)
+                .map(|trees| (trees.into_iter().map(make).collect(), Vec::new())),
+            Format::Yaml => {
+                let (tree, warnings) = Self::read_yaml(text, chunk.start)?;
+                Ok((tree.map(make).into_iter().collect(), warnings))
+            }
+        }
+    }
+
+    fn read_json(text: &'s str) -> Result<Vec<Tree<'s>>, Error> {
+        let mut reader = JsonReader::new(text);
+        let mut trees = Vec::new();
+        while let Some(tree) =
+            Tree::read(&mut reader).map_err(|error| Error::syntax(&error, Format::Json, 0))?
+        {
+            check_kind(&tree, 0)?;
+            check_numbers(&tree, text)?;
+            trees.push(tree);
+        }
+        Ok(trees)
+    }
+
+    fn read_yaml(text: &'s str, offset: usize) -> Result<(Option<Tree<'s>>, Vec<Error>), Error> {
+        let syntax = |error| Error::syntax(&error, Format::Yaml, offset);
+        if let Some(line) = directive(text) {
+            let message =
+                "error converting YAML to JSON: yaml: did not find expected <document start>";
+            return Err(Error::new(message, line.shifted(offset)).with_hint(
+                "a directive is cut off from its document by the --- line: remove the directive",
+            ));
+        }
+        let mut reader = YamlReader::new(text);
+        let Some(tree) = Tree::read(&mut reader).map_err(syntax)? else {
+            return Ok((None, Vec::new()));
+        };
+        let mut warnings = Vec::new();
+        if reader.next_event().is_ok_and(|next| next.is_none()) {
+            // Nothing behind the document.
+        } else {
+            let end = Span::at(offset + tree.node(Tree::ROOT).span.end);
+            warnings.push(Error::new(
+                "text behind the end of the document is not read",
+                end,
+            ));
+        }
+        if tree.is_empty() || is_null(&tree) {
+            return Ok((None, warnings));
+        }
+        check_kind(&tree, offset)?;
+        check_values(&tree, offset, &mut warnings)?;
+        Ok((Some(tree), warnings))
+    }
+
+    /// Kind and name.
+    pub fn identity(&self) -> Identity {
+        let text = |id: Option<NodeId>| id.and_then(|id| self.tree.text(id)).unwrap_or_default();
+        let metadata = self.tree.get(Tree::ROOT, "metadata");
+        let field = |name| text(metadata.and_then(|metadata| self.tree.get(metadata, name)));
+        let name = match (field("namespace"), field("name")) {
+            ("", name) => name.to_owned(),
+            (namespace, name) => format!("{namespace}/{name}"),
+        };
+        Identity {
+            kind: self.kind().to_owned(),
+            name,
+        }
+    }
+
+    /// The kind; a document has one.
+    pub fn kind(&self) -> &str {
+        self.tree
+            .get(Tree::ROOT, "kind")
+            .and_then(|id| self.tree.string(id))
+            .unwrap_or_default()
+    }
+
+    /// The annotations.
+    pub fn annotations(&self) -> Annotations<'_, 's> {
+        let metadata = self.tree.get(Tree::ROOT, "metadata");
+        Annotations {
+            document: self,
+            node: metadata.and_then(|metadata| self.tree.get(metadata, "annotations")),
+        }
+    }
+
+    /// The span of a node in the source.
+    pub fn span(&self, id: NodeId) -> Span {
+        self.tree.node(id).span.shifted(self.offset)
+    }
+
+    /// The path of the string at a byte of the source, e.g. `spec.containers[0].env[1].value`.
+    pub fn path_of(&self, position: usize) -> Option<String> {
+        let position = position.checked_sub(self.offset)?;
+        let mut path = String::new();
+        self.descend(Tree::ROOT, position, &mut path)
+            .then_some(path)
+    }
+
+    fn descend(&self, id: NodeId, position: usize, path: &mut String) -> bool {
+        let node = self.tree.node(id);
+        let length = path.len();
+        match &node.kind {
+            NodeKind::Scalar(..) | NodeKind::Alias(_) => node.span.start == position,
+            NodeKind::Sequence(items, _) => items.iter().enumerate().any(|(index, item)| {
+                path.truncate(length);
+                path.push('[');
+                path.push_str(&index.to_string());
+                path.push(']');
+                self.descend(*item, position, path)
+            }),
+            NodeKind::Mapping(entries, _) => entries.iter().any(|(key, value)| {
+                path.truncate(length);
+                push_key(path, self.tree.text(*key).unwrap_or("?"));
+                self.descend(*key, position, path) || self.descend(*value, position, path)
+            }),
+        }
+    }
+}
+
+fn push_key(path: &mut String, key: &str) {
+    let simple = !key.is_empty()
+        && key
+            .chars()
+            .all(|c| c.is_alphanumeric() || matches!(c, '_' | '-' | '/'));
+    match (simple, path.is_empty()) {
+        (true, true) => path.push_str(key),
+        (true, false) => {
+            path.push('.');
+            path.push_str(key);
+        }
+        (false, _) => {
+            path.push('[');
+            path.push_str(&crate::yaml::writer::double_quoted(key));
+            path.push(']');
+        }
+    }
+}
+
+/// The annotations of a document. Scalars count as their text (D14); what is no scalar is no annotation of ours.
+#[derive(Clone, Copy, Debug)]
+pub struct Annotations<'d, 's> {
+    document: &'d Document<'s>,
+    node: Option<NodeId>,
+}
+
+impl<'d> Annotations<'d, '_> {
+    /// The text of an annotation and its place in the source. A null is an empty text.
+    pub fn get(&self, name: &str) -> Option<(&'d str, Span)> {
+        let id = self.document.tree.get(self.node?, name)?;
+        let text = match self.document.tree.scalar_type(id)? {
+            ScalarType::Other(Resolved::Null) => "",
+            _ => self.document.tree.text(id)?,
+        };
+        Some((text, self.document.span(id)))
+    }
+
+    /// An annotation that is a list or a map.
+    pub fn collection(&self, name: &str) -> Option<Span> {
+        let id = self.document.tree.get(self.node?, name)?;
+        self.document
+            .tree
+            .scalar_type(id)
+            .is_none()
+            .then(|| self.document.span(id))
+    }
+
+    /// A truth value in Go's syntax; anything else is false.
+    pub fn is_true(&self, name: &str) -> bool {
+        matches!(
+            self.get(name),
+            Some(("1" | "t" | "T" | "TRUE" | "true" | "True", _))
+        )
+    }
+}
+
+/// The first line that begins with `%`, if only blank lines and comments stand before it.
+fn directive(text: &str) -> Option<Span> {
+    let mut position = 0;
+    for line in text.split_inclusive('\n') {
+        if line.starts_with('%') {
+            return Some(Span::new(position, position + line.trim_end().len()));
+        }
+        if !(line.trim().is_empty() || line.starts_with('#')) {
+            return None;
+        }
+        position += line.len();
+    }
+    None
+}
+
+fn is_null(tree: &Tree<'_>) -> bool {
+    tree.scalar_type(Tree::ROOT) == Some(ScalarType::Other(Resolved::Null))
+}
+
+fn check_kind(tree: &Tree<'_>, offset: usize) -> Result<(), Error> {
+    let at = |id: NodeId| tree.node(id).span.shifted(offset);
+    match &tree.node(Tree::ROOT).kind {
+        NodeKind::Mapping(..) => {}
+        NodeKind::Sequence(..) => {
+            return Err(Error::new(
+                "a document is a list, not a Kubernetes object",
+                Span::at(at(Tree::ROOT).start),
+            )
+            .with_hint("put its items into documents of their own, separated by --- lines"));
+        }
+        _ => {
+            return Err(Error::new(
+                "a document is a scalar, not a Kubernetes object",
+                at(Tree::ROOT),
+            ));
+        }
+    }
+    let kind = tree.get(Tree::ROOT, "kind");
+    if kind
+        .and_then(|kind| tree.string(kind))
+        .is_some_and(|kind| !kind.is_empty())
+    {
+        return Ok(());
+    }
+    let (message, span) = match kind {
+        Some(kind) => (
+            "Object 'Kind' is missing: kind is not a string with text in it",
+            at(kind),
+        ),
+        None => ("Object 'Kind' is missing", Span::at(at(Tree::ROOT).start)),
+    };
+    Err(Error::new(message, span).with_hint("each document needs a kind, like `kind: ConfigMap`"))
+}
+
+/// Numbers that no 64-bit float holds are refused, as Kubernetes' JSON reader does.
+fn check_numbers(tree: &Tree<'_>, text: &str) -> Result<(), Error> {
+    for id in 0..tree.len() {
+        let NodeKind::Scalar(literal, crate::yaml::Style::Plain) = &tree.node(id).kind else {
+            continue;
+        };
+        if literal.parse::<f64>().is_ok_and(f64::is_infinite) && !text.is_empty() {
+            return Err(Error::new(
+                "json: a number too large for Kubernetes",
+                tree.node(id).span,
+            ));
+        }
+    }
+    Ok(())
+}
+
+/// Keys and numbers that Kubernetes refuses; keys that stand twice.
+fn check_values(tree: &Tree<'_>, offset: usize, warnings: &mut Vec<Error>) -> Result<(), Error> {
+    for id in 0..tree.len() {
+        let span = tree.node(id).span.shifted(offset);
+        match &tree.node(id).kind {
+            NodeKind::Mapping(entries, _) => check_keys(tree, entries, offset, warnings)?,
+            NodeKind::Scalar(..) => {
+                if let Some(ScalarType::Other(Resolved::Float(float))) = tree.scalar_type(id)
+                    && !float.is_finite()
+                {
+                    return Err(Error::new("a number that JSON cannot hold", span)
+                        .with_hint("put it in quotes if it is meant as text"));
+                }
+            }
+            _ => {}
+        }
+    }
+    Ok(())
+}
+
+fn check_keys(
+    tree: &Tree<'_>,
+    entries: &[(NodeId, NodeId)],
+    offset: usize,
+    warnings: &mut Vec<Error>,
+) -> Result<(), Error> {
+    let mut seen = std::collections::HashSet::with_capacity(entries.len());
+    for (key, _) in entries {
+        let span = tree.node(*key).span.shifted(offset);
+        match tree.scalar_type(*key) {
+            None => {
+                return Err(Error::new(
+                    "a key that is a list or a map",
+                    Span::at(span.start),
+                ));
+            }
+            Some(ScalarType::Other(Resolved::Null)) => return Err(Error::new("a null key", span)),
+            Some(_) => {}
+        }
+        if !seen.insert(tree.text(*key)) && !crate::yaml::value::is_merge(tree, *key) {
+            warnings.push(Error::new("the same key twice: the last one counts", span));
+        }
+    }
+    Ok(())
+}
+
+/// Whether a node is written in brackets, or stands within some.
+pub(super) fn is_flow(layout: Layout, outer: bool) -> bool {
+    outer || layout == Layout::Flow
+}

@@ -1,0 +1,237 @@
+//! The strings of a document, and which of them are replaced: values of maps, and items of lists that are not
+//! themselves items of a list (`avp-compat.md` 7.1). Keys are never replaced.
+
+use std::collections::HashSet;
+
+use super::Document;
+use super::document::is_flow;
+use crate::yaml::tree::{NodeId, NodeKind, ScalarType, Tree};
+
+/// A string in a document.
+#[derive(Clone, Copy, Debug)]
+pub struct StringNode<'d> {
+    /// The node that stands there: the scalar, or an alias for it.
+    pub node: NodeId,
+    /// The scalar itself.
+    pub scalar: NodeId,
+    /// Its decoded text; of a `!!binary` scalar the base64 text.
+    pub text: &'d str,
+    /// The nearest key above it.
+    pub key: &'d str,
+    /// Whether it is a `!!binary` scalar.
+    pub binary: bool,
+    /// Whether it stands in brackets.
+    pub in_flow: bool,
+    /// Whether a later entry of the same map has the same key, so that nobody reads this one.
+    pub shadowed: bool,
+    /// What it is in its map or list.
+    pub position: Position,
+}
+
+/// What a string is in its map or list.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Position {
+    /// The value of a map's entry.
+    Value {
+        /// The map.
+        mapping: NodeId,
+        /// The entry's key.
+        key: NodeId,
+    },
+    /// An item of a list.
+    Item,
+    /// Where nothing is replaced: a key, or a list in a list.
+    Fixed,
+}
+
+/// The strings of a document.
+#[derive(Debug, Default)]
+pub struct Strings<'d> {
+    /// In document order. An alias is listed where it stands, if it stands for a string.
+    pub strings: Vec<StringNode<'d>>,
+    /// Aliases of lists and maps that stand where their strings are not replaced although they are at the anchor, or the
+    /// other way round.
+    pub crossed_aliases: Vec<NodeId>,
+}
+
+impl Document<'_> {
+    /// All strings of the document.
+    pub fn strings(&self) -> Strings<'_> {
+        let mut walk = Walk {
+            tree: &self.tree,
+            found: Strings::default(),
+            fixed: HashSet::new(),
+            aliases: Vec::new(),
+        };
+        walk.node(
+            Tree::ROOT,
+            Place {
+                key: "",
+                in_flow: false,
+                shadowed: false,
+                position: Position::Item,
+            },
+        );
+        for (alias, target, fixed) in std::mem::take(&mut walk.aliases) {
+            if walk.fixed.contains(&target) != fixed {
+                walk.found.crossed_aliases.push(alias);
+            }
+        }
+        walk.found
+    }
+}
+
+#[derive(Clone, Copy)]
+struct Place<'d> {
+    key: &'d str,
+    in_flow: bool,
+    shadowed: bool,
+    position: Position,
+}
+
+struct Walk<'d, 's> {
+    tree: &'d Tree<'s>,
+    found: Strings<'d>,
+    /// Collections whose strings are not replaced at their own place.
+    fixed: HashSet<NodeId>,
+    /// Aliases of collections: alias, target, whether the alias stands at a fixed place.
+    aliases: Vec<(NodeId, NodeId, bool)>,
+}
+
+impl<'d> Walk<'d, '_> {
+    fn node(&mut self, id: NodeId, place: Place<'d>) {
+        let tree = self.tree;
+        match &tree.node(id).kind {
+            NodeKind::Scalar(..) => self.string(id, id, place),
+            NodeKind::Alias(target) => match tree.node(*target).kind {
+                NodeKind::Scalar(..) => self.string(id, *target, place),
+                _ => self
+                    .aliases
+                    .push((id, *target, self.is_fixed(*target, place.position))),
+            },
+            NodeKind::Sequence(items, layout) => {
+                let in_flow = is_flow(*layout, place.in_flow);
+                let fixed = self.is_fixed(id, place.position);
+                self.mark(id, fixed);
+                for item in items {
+                    let position = if fixed {
+                        Position::Fixed
+                    } else {
+                        Position::Item
+                    };
+                    // A list in a list is fixed; `Item` on a sequence means just that.
+                    self.node(
+                        *item,
+                        Place {
+                            in_flow,
+                            position,
+                            ..place
+                        },
+                    );
+                }
+            }
+            NodeKind::Mapping(entries, layout) => {
+                let in_flow = is_flow(*layout, place.in_flow);
+                let fixed = place.position == Position::Fixed;
+                self.mark(id, fixed);
+                self.entries(id, entries, Place { in_flow, ..place }, fixed);
+            }
+        }
+    }
+
+    fn entries(
+        &mut self,
+        mapping: NodeId,
+        entries: &'d [(NodeId, NodeId)],
+        place: Place<'d>,
+        fixed: bool,
+    ) {
+        let mut later: HashSet<&str> = HashSet::new();
+        let mut shadowed = vec![false; entries.len()];
+        for (index, (key, _)) in entries.iter().enumerate().rev() {
+            shadowed[index] = !later.insert(self.tree.text(*key).unwrap_or_default());
+        }
+        for (&(key, value), shadowed) in entries.iter().zip(shadowed) {
+            self.node(
+                key,
+                Place {
+                    position: Position::Fixed,
+                    ..place
+                },
+            );
+            let position = if fixed {
+                Position::Fixed
+            } else {
+                Position::Value { mapping, key }
+            };
+            let name = self.tree.text(key).unwrap_or_default();
+            self.node(
+                value,
+                Place {
+                    key: name,
+                    shadowed: place.shadowed || shadowed,
+                    position,
+                    ..place
+                },
+            );
+        }
+    }
+
+    /// Whether the strings of a collection at a place stay as they are.
+    fn is_fixed(&self, id: NodeId, position: Position) -> bool {
+        let list_in_list =
+            position == Position::Item && matches!(self.tree.node(id).kind, NodeKind::Sequence(..));
+        position == Position::Fixed || (list_in_list && id != Tree::ROOT)
+    }
+
+    fn mark(&mut self, id: NodeId, fixed: bool) {
+        if fixed {
+            self.fixed.insert(id);
+        }
+    }
+
+    fn string(&mut self, node: NodeId, scalar: NodeId, place: Place<'d>) {
+        let binary = match self.tree.scalar_type(scalar) {
+            Some(ScalarType::String) => false,
+            Some(ScalarType::Binary) => true,
+            _ => return,
+        };
+        let text = self.tree.text(scalar).unwrap_or_default();
+        let Place {
+            key,
+            in_flow,
+            shadowed,
+            position,
+        } = place;
+        self.found.strings.push(StringNode {
+            node,
+            scalar,
+            text,
+            key,
+            binary,
+            in_flow,
+            shadowed,
+            position,
+        });
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::diagnostics::Span;
+    use crate::manifest::Format;
+
+    #[test]
+    fn keys_and_lists_in_lists_stay() {
+        let text = "kind: X\na: [p, [q, {r: s}], {t: u}]\n? &k v\n: *k\nw: 5\n";
+        let (documents, _) = Document::read(text, Span::new(0, text.len()), Format::Yaml).unwrap();
+        let strings = documents[0].strings().strings;
+        let replaced: Vec<_> = strings
+            .iter()
+            .filter(|s| s.position != Position::Fixed)
+            .map(|s| s.text)
+            .collect();
+        assert_eq!(replaced, ["X", "p", "u", "v"]);
+    }
+}
