@@ -50,7 +50,7 @@ fn apply_one(statement: &str, applied: Applied) -> Result<Applied, Error> {
     let name = words.next().ok_or(Error::Empty)?;
     let modifier = find(name).ok_or_else(|| Error::Unknown {
         name: name.to_owned(),
-        near: nearest(name, MODIFIERS.iter().map(|modifier| modifier.name)),
+        near: suggestion(name),
     })?;
     let failed = |cause| Error::Failed { modifier, cause };
     let arguments: Vec<&str> = words.collect();
@@ -71,6 +71,13 @@ fn apply_one(statement: &str, applied: Applied) -> Result<Applied, Error> {
 /// The modifier of that exact name.
 fn find(name: &str) -> Option<&'static Modifier> {
     MODIFIERS.iter().find(|modifier| modifier.name == name)
+}
+
+/// The modifier that a wrong name may mean. Text that is no name at all is not looked at: the search takes memory.
+fn suggestion(name: &str) -> Option<&'static str> {
+    const LONGEST: usize = 64;
+    let names = MODIFIERS.iter().map(|modifier| modifier.name);
+    (name.len() <= LONGEST).then(|| nearest(name, names))?
 }
 
 /// What a modifier works with.

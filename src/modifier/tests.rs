@@ -325,6 +325,12 @@ fn errors_have_hints() {
 }
 
 #[test]
+fn a_long_text_is_no_misspelt_name() {
+    let error = run(&[&"x".repeat(1 << 20)], text("v")).unwrap_err();
+    assert!(error.hint().unwrap().starts_with("the modifiers are "));
+}
+
+#[test]
 fn the_table_is_sorted_and_finds_all() {
     assert!(MODIFIERS.is_sorted_by(|a, b| a.name < b.name));
     for modifier in MODIFIERS {
