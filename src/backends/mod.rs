@@ -4,6 +4,7 @@
 
 pub mod pool;
 pub mod registry;
+mod vault;
 
 use std::collections::BTreeSet;
 use std::fmt;
@@ -12,6 +13,7 @@ use std::sync::Arc;
 use futures::future::BoxFuture;
 use tokio::time::Instant;
 
+use crate::clients::http;
 use crate::diagnostics::{Explain, Fault};
 use crate::files::Files;
 use crate::secret::{Map, SecretId, Value};
@@ -168,6 +170,28 @@ impl fmt::Display for Error {
 }
 
 impl std::error::Error for Error {}
+
+impl From<http::Error> for Error {
+    fn from(error: http::Error) -> Self {
+        let kind = match error.kind {
+            http::ErrorKind::Connection
+            | http::ErrorKind::Tls
+            | http::ErrorKind::Timeout
+            | http::ErrorKind::RedirectElsewhere(_) => ErrorKind::Unreachable,
+            http::ErrorKind::TooLarge
+            | http::ErrorKind::Protocol
+            | http::ErrorKind::RedirectAgain
+            | http::ErrorKind::RedirectNowhere => ErrorKind::Malformed,
+            http::ErrorKind::Header(_) | http::ErrorKind::Setup => ErrorKind::Settings,
+        };
+        Self {
+            kind,
+            message: error.to_string(),
+            causes: error.causes().to_vec(),
+            hint: error.hint().map(ToOwned::to_owned),
+        }
+    }
+}
 
 impl Explain for Error {
     fn fault(&self) -> Fault {

@@ -39,7 +39,7 @@ impl crate::diagnostics::Explain for SettingsError {
 }
 
 /// All backend types, sorted by name.
-pub const TYPES: &[Type] = &[];
+pub const TYPES: &[Type] = &[super::vault::TYPE];
 
 /// The type by its exact name.
 pub fn find(name: &str) -> Option<&'static Type> {

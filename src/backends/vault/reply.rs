@@ -1,0 +1,210 @@
+//! Answers of the server: JSON to values, and refusals to errors with the server's own words.
+
+use crate::backends::{Error, ErrorKind};
+use crate::clients::http::Response;
+use crate::secret::{Map, Text, Value};
+use crate::yaml::value::from_json;
+
+/// A request as messages show it, and the credentials that must not come back in the server's words.
+pub(super) struct Asked<'a> {
+    /// Method and URL without the query.
+    pub(super) line: String,
+    /// What to strike out.
+    pub(super) secrets: Vec<&'a Text>,
+}
+
+/// Longer words of a server are cut: an answer of a proxy can be a whole page.
+const LONGEST_MESSAGE: usize = 300;
+
+impl Asked<'_> {
+    /// The body as an object.
+    pub(super) fn object(&self, response: &Response) -> Result<Map, Error> {
+        let text = response.body.expose_str();
+        match text.map(from_json) {
+            Some(Ok(Value::Map(map))) => Ok(map),
+            // The parser's words could quote the body: only its size and type are told.
+            _ => Err(self.not_json(response)),
+        }
+    }
+
+    fn not_json(&self, response: &Response) -> Error {
+        let kind = response.content_type.as_deref().unwrap_or("no type");
+        let kind: String = kind.chars().filter(|c| !c.is_control()).take(60).collect();
+        let size = response.body.expose().len();
+        let line = &self.line;
+        let message = format!("the answer is not the JSON that Vault gives: {line}");
+        Error::new(ErrorKind::Malformed, message)
+            .with_cause(format_args!(
+                "status {}, {kind}, {size} bytes",
+                response.status
+            ))
+            .with_hint("is the address that of Vault itself, or does a proxy or login page answer?")
+    }
+
+    /// The error for a status that is no success. AVP's leading phrase.
+    pub(super) fn refusal(&self, response: &Response) -> Error {
+        let status = response.status;
+        let kind = match status {
+            429 | 412 | 500.. => ErrorKind::Unreachable,
+            400..500 => ErrorKind::Denied,
+            _ => ErrorKind::Malformed,
+        };
+        let mut message = format!("Error making API request: {} answered {status}", self.line);
+        if response.tries > 1 {
+            message = format!("{message} ({} tries)", response.tries);
+        }
+        let mut error = Error::new(kind, message);
+        let words = self.words(response);
+        if !words.is_empty() {
+            error = error.with_cause(words);
+        }
+        match hint(status) {
+            Some(hint) => error.with_hint(hint),
+            None => error,
+        }
+    }
+
+    /// The server's `errors`, in one line. A body that is not JSON is not quoted.
+    fn words(&self, response: &Response) -> String {
+        let object = response
+            .body
+            .expose_str()
+            .and_then(|text| from_json(text).ok());
+        let Some(Value::Map(object)) = object else {
+            let size = response.body.expose().len();
+            return format!("the answer holds {size} bytes that are not JSON");
+        };
+        let Some(Value::List(errors)) = last(&object, "errors") else {
+            return String::new();
+        };
+        let texts = errors.iter().filter_map(|error| match error {
+            Value::String(text) => text.expose_str(),
+            _ => None,
+        });
+        let lines: Vec<String> = texts.map(|text| self.clean(text)).collect();
+        lines.join("; ")
+    }
+
+    /// One line without credentials, bullets and counts ("1 error occurred:").
+    fn clean(&self, text: &str) -> String {
+        let mut text = text.to_owned();
+        for secret in &self.secrets {
+            // Striking out a very short one would tell it by the gaps.
+            if let Some(secret) = secret.expose_str().filter(|secret| secret.len() >= 4) {
+                text = text.replace(secret, "[redacted]");
+            }
+        }
+        let parts = text
+            .split('\n')
+            .map(|line| line.trim().trim_start_matches("* ").trim())
+            .filter(|line| !line.is_empty() && !line.ends_with("occurred:"));
+        let line = parts.collect::<Vec<_>>().join("; ");
+        let shown = line.chars().filter(|c| !c.is_control());
+        shown.take(LONGEST_MESSAGE).collect()
+    }
+}
+
+fn hint(status: u16) -> Option<&'static str> {
+    match status {
+        403 => Some(
+            "the token may not read this path: check its policies (for kv-v2 they name the path with /data/) and the namespace",
+        ),
+        429 => Some("the server limits requests: try again later, or raise its quota"),
+        473 | 503 => Some("the server may be sealed, starting, or a standby"),
+        _ => None,
+    }
+}
+
+/// The last value of a key: of two equal keys the last counts.
+pub(super) fn last<'a>(map: &'a Map, key: &str) -> Option<&'a Value> {
+    let found = map.iter().rev().find(|(name, _)| name == key);
+    found.map(|(_, value)| value)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn response(status: u16, body: &str) -> Response {
+        Response {
+            status,
+            content_type: Some("text/html".into()),
+            body: body.into(),
+            tries: 1,
+        }
+    }
+
+    fn asked(secrets: Vec<&Text>) -> Asked<'_> {
+        Asked {
+            line: "GET http://v/v1/kv/x".into(),
+            secrets,
+        }
+    }
+
+    #[test]
+    fn a_refusal_has_the_words_of_the_server_in_one_line() {
+        let body = r#"{"errors":["1 error occurred:\n\t* permission denied\n\n","second"]}"#;
+        let error = asked(vec![]).refusal(&response(403, body));
+        assert_eq!(error.kind, ErrorKind::Denied);
+        assert_eq!(
+            error.message,
+            "Error making API request: GET http://v/v1/kv/x answered 403"
+        );
+        assert_eq!(error.causes, ["permission denied; second"]);
+        assert!(error.hint.unwrap().contains("policies"));
+    }
+
+    #[test]
+    fn a_refusal_quotes_no_credential_and_no_page() {
+        let token = Text::from("s.CANARY");
+        let body = r#"{"errors":["bad token s.CANARY here"]}"#;
+        let error = asked(vec![&token]).refusal(&response(400, body));
+        assert_eq!(error.causes, ["bad token [redacted] here"]);
+        let error = asked(vec![]).refusal(&response(502, "<html>CANARY</html>"));
+        assert_eq!(error.kind, ErrorKind::Unreachable);
+        assert_eq!(
+            error.causes,
+            ["the answer holds 19 bytes that are not JSON"]
+        );
+        let endless = format!(r#"{{"errors":["{}"]}}"#, "x".repeat(10_000));
+        let error = asked(vec![]).refusal(&response(400, &endless));
+        assert_eq!(error.causes[0].len(), LONGEST_MESSAGE);
+    }
+
+    #[test]
+    fn kinds_follow_the_status() {
+        let kind = |status| asked(vec![]).refusal(&response(status, "{}")).kind;
+        for (status, expected) in [
+            (302, ErrorKind::Malformed),
+            (400, ErrorKind::Denied),
+            (403, ErrorKind::Denied),
+            (412, ErrorKind::Unreachable),
+            (429, ErrorKind::Unreachable),
+            (501, ErrorKind::Unreachable),
+            (503, ErrorKind::Unreachable),
+        ] {
+            assert_eq!(kind(status), expected, "{status}");
+        }
+    }
+
+    #[test]
+    fn what_is_no_object_is_told_by_size_and_type_only() {
+        for body in [
+            "<html>CANARY</html>",
+            r#"{"data": {"data": {"k": "CANARY"#,
+            "[1]",
+            "\"CANARY\"",
+        ] {
+            let error = asked(vec![]).object(&response(200, body)).unwrap_err();
+            assert_eq!(error.kind, ErrorKind::Malformed);
+            assert_eq!(
+                error.message,
+                "the answer is not the JSON that Vault gives: GET http://v/v1/kv/x"
+            );
+            assert_eq!(
+                error.causes,
+                [format!("status 200, text/html, {} bytes", body.len())]
+            );
+        }
+    }
+}

@@ -1,0 +1,172 @@
+//! Why there is no answer: kinds that decide what to do, and texts with method, host and cause.
+
+use std::error::Error as StdError;
+use std::fmt;
+use std::io;
+
+use super::Address;
+
+/// No answer. The text names method and address; headers, bodies and query are never part of it.
+#[derive(Clone, Debug)]
+pub struct Error {
+    /// What kind of failure.
+    pub kind: ErrorKind,
+    method: String,
+    address: String,
+    tries: u32,
+    causes: Vec<String>,
+}
+
+/// What went wrong between us and an answer.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum ErrorKind {
+    /// No connection, or it broke: worth another try.
+    Connection,
+    /// The server's certificate is not accepted, or ours by the server.
+    Tls,
+    /// The deadline passed.
+    Timeout,
+    /// The answer is larger than the limit.
+    TooLarge,
+    /// What came is not HTTP, or breaks off in the middle of the head.
+    Protocol,
+    /// A redirect to another host (named here), where the token must not go.
+    RedirectElsewhere(String),
+    /// A redirect after a redirect.
+    RedirectAgain,
+    /// A redirect without a usable target.
+    RedirectNowhere,
+    /// A value that cannot be sent in this header.
+    Header(&'static str),
+    /// The TLS settings do not fit together.
+    Setup,
+}
+
+impl Error {
+    pub(super) fn new(method: &str, address: &Address, kind: ErrorKind) -> Self {
+        Self {
+            kind,
+            method: method.to_owned(),
+            address: address.to_string(),
+            tries: 1,
+            causes: Vec::new(),
+        }
+    }
+
+    /// Adds the innermost cause: the layers between repeat each other.
+    pub(super) fn with_cause(mut self, error: &reqwest::Error) -> Self {
+        self.causes = innermost(error);
+        self
+    }
+
+    pub(super) fn after(mut self, tries: u32) -> Self {
+        self.tries = tries;
+        self
+    }
+
+    /// Whether another try may help.
+    pub(super) fn is_worth_retrying(&self) -> bool {
+        self.kind == ErrorKind::Connection
+    }
+
+    /// What lies below the text, outermost first.
+    pub fn causes(&self) -> &[String] {
+        &self.causes
+    }
+
+    /// What to try, as far as it does not depend on the store.
+    pub fn hint(&self) -> Option<&'static str> {
+        match &self.kind {
+            ErrorKind::Tls if self.says("UnknownIssuer") => {
+                Some("name the authority that signed the server's certificate in the settings")
+            }
+            ErrorKind::Tls if self.says("InvalidContentType") => {
+                Some("the server does not speak TLS on this port: is its address http://?")
+            }
+            ErrorKind::Timeout => Some("the server is slow or silent; the time limit is a setting"),
+            ErrorKind::RedirectElsewhere(_) => Some(
+                "the token is not sent to another host: set the address to where the server really is",
+            ),
+            _ => None,
+        }
+    }
+
+    fn says(&self, word: &str) -> bool {
+        self.causes.iter().any(|cause| cause.contains(word))
+    }
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self {
+            method, address, ..
+        } = self;
+        match &self.kind {
+            ErrorKind::Connection => write!(f, "no connection: {method} {address}")?,
+            ErrorKind::Tls => write!(f, "no secure connection: {method} {address}")?,
+            ErrorKind::Timeout => write!(f, "no answer in time: {method} {address}")?,
+            ErrorKind::TooLarge => {
+                let limit = super::LARGEST_ANSWER >> 20;
+                write!(
+                    f,
+                    "the answer is larger than {limit} MiB: {method} {address}"
+                )?;
+            }
+            ErrorKind::Protocol => write!(f, "the answer is not HTTP: {method} {address}")?,
+            ErrorKind::RedirectElsewhere(target) => {
+                write!(f, "{method} {address} redirects to another host, {target}")?;
+            }
+            ErrorKind::RedirectAgain => write!(f, "{method} {address} redirects more than once")?,
+            ErrorKind::RedirectNowhere => write!(f, "{method} {address} redirects to nowhere")?,
+            ErrorKind::Header(name) => {
+                write!(
+                    f,
+                    "the value for the header {name} holds a line end or a control character"
+                )?;
+            }
+            ErrorKind::Setup => write!(f, "the TLS settings for {address} do not work")?,
+        }
+        if self.tries > 1 {
+            write!(f, " ({} tries)", self.tries)?;
+        }
+        Ok(())
+    }
+}
+
+impl StdError for Error {}
+
+/// Sorts a failure of the library by the types in its chain, not by its text.
+pub(super) fn kind_of(error: &reqwest::Error) -> ErrorKind {
+    let chain = || std::iter::successors(error.source(), |error| (*error).source());
+    if chain().any(|cause| as_tls(cause).is_some()) {
+        return ErrorKind::Tls;
+    }
+    if error.is_builder() {
+        return ErrorKind::Setup;
+    }
+    let parse = |cause: &(dyn StdError + 'static)| {
+        cause
+            .downcast_ref::<hyper::Error>()
+            .is_some_and(hyper::Error::is_parse)
+    };
+    if chain().any(parse) {
+        return ErrorKind::Protocol;
+    }
+    ErrorKind::Connection
+}
+
+/// The TLS library's error, which the layers above wrap into I/O errors.
+fn as_tls<'a>(cause: &'a (dyn StdError + 'static)) -> Option<&'a rustls::Error> {
+    let inner = cause
+        .downcast_ref::<io::Error>()
+        .and_then(io::Error::get_ref);
+    let unwrapped = inner.map_or(cause, |inner| inner as &(dyn StdError + 'static));
+    unwrapped
+        .downcast_ref::<rustls::Error>()
+        .or_else(|| unwrapped.source().and_then(|source| source.downcast_ref()))
+}
+
+fn innermost(error: &reqwest::Error) -> Vec<String> {
+    let last = std::iter::successors(error.source(), |error| (*error).source()).last();
+    last.map(ToString::to_string).into_iter().collect()
+}
