@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::Backend;
-use crate::env::Options;
+use crate::env::{Environment, Options};
 
 /// One type of backend.
 pub struct Type {
@@ -15,8 +15,12 @@ pub struct Type {
     /// Whether `<NAME:PATH#KEY>` may use the type's own name without a configured instance.
     pub built_in: bool,
     /// Checks the settings and makes the backend. Offline: no request, no login, no file but those that settings name.
-    pub open: fn(&Options) -> Result<Arc<dyn Backend>, SettingsError>,
+    /// The snapshot of the environment is for a store that *is* the environment; settings come by the options only.
+    pub open: Open,
 }
+
+/// How a type is opened.
+pub type Open = fn(&Options, &Environment) -> Result<Arc<dyn Backend>, SettingsError>;
 
 /// Wrong settings of a backend. The text names the setting and its origin, never its value.
 #[derive(Clone, Debug, thiserror::Error)]
