@@ -120,7 +120,7 @@ fn values_go_in_place() {
         ("Secret", "v: UEhWelpYSSs=\n", "v: UEhWelpYSSs=\n"),
         ("Secret", "v: PHBhdGg6cyN1c2VyPg==\n", "v: YWxpY2U=\n"),
         (
-            "X",
+            "Secret",
             "v: '{\"a\": \"\\u003cpath:s#pass\\u003e\"}'\n",
             "v: '{\"a\": \"p@ss: #1\"}'\n",
         ),

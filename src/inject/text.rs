@@ -117,13 +117,13 @@ impl Reading<'_> {
         })
     }
 
-    /// JSON as the whole text: strings that hide a reference behind escapes, or base64 in a Secret.
+    /// JSON as the whole text, in a Secret: strings that hide a reference behind escapes or base64. Elsewhere AVP's users
+    /// rely on such text to stay.
     fn json_strings(&self, bytes: &[u8], scope: &Scope, depth: usize, parts: &mut Vec<Part<'_>>) {
         let Ok(text) = std::str::from_utf8(bytes) else {
             return;
         };
-        let escaped = text.contains("\\u003c") || text.contains("\\u003C");
-        if !text.trim_start().starts_with(['{', '[']) || !(escaped || self.secret) {
+        if !self.secret || !text.trim_start().starts_with(['{', '[']) {
             return;
         }
         let Ok(Some(tree)) = Tree::read(&mut JsonReader::new(text)) else {
