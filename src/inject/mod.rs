@@ -4,6 +4,7 @@
 mod collect;
 mod evaluate;
 mod fetch;
+mod join;
 mod locate;
 mod place;
 mod plan;

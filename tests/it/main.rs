@@ -7,6 +7,8 @@ mod golden;
 #[cfg(test)]
 mod house;
 #[cfg(test)]
+mod properties;
+#[cfg(test)]
 mod rooms;
 #[cfg(test)]
 #[path = "../support/mod.rs"]

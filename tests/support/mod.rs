@@ -5,5 +5,6 @@ pub(crate) mod certificates;
 pub(crate) mod fake_vault;
 pub(crate) mod kube_yaml;
 pub(crate) mod program;
+pub(crate) mod render;
 pub(crate) mod server;
 pub(crate) mod tree;

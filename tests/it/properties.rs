@@ -1,0 +1,407 @@
+//! Properties over generated documents, positions and values: two readers that are not ours read the output as the
+//! input's tree with its strings replaced, and the bytes around the edits stay.
+
+use std::collections::BTreeMap;
+use std::fmt::Write;
+
+use manifuse::secret::{Map, Number, Value};
+use proptest::collection::vec;
+use proptest::prelude::*;
+
+use crate::support::kube_yaml;
+use crate::support::render::render;
+use crate::support::tree::{self, Tree};
+
+/// How many keys the secret has: `k0`, `k1`, ….
+const KEYS: usize = 4;
+
+/// Values that trip readers and writers, beside random ones.
+const AWKWARD: &[&str] = &[
+    "",
+    " ",
+    "  lead",
+    "trail ",
+    "a\nb",
+    "a\nb\n",
+    "\n",
+    "\n\na",
+    "a\n\n",
+    " a\n b",
+    "a\r\nb",
+    "a\tb",
+    "\t",
+    "yes",
+    "No",
+    "on",
+    "null",
+    "~",
+    "true",
+    "0",
+    "-1",
+    "012",
+    "0o7",
+    "0x1F",
+    "1_000",
+    "1e3",
+    ".5",
+    ".inf",
+    "1:30",
+    "12:30:45",
+    "2020-01-01",
+    "=",
+    "<<",
+    "a: b",
+    "a #b",
+    "#",
+    "- a",
+    "-",
+    "?",
+    ": ",
+    "[a",
+    "{a",
+    "]",
+    "&a",
+    "*a",
+    "!a",
+    "|",
+    ">",
+    "'",
+    "\"",
+    "it's \"x\"",
+    "%a",
+    "@a",
+    "`a",
+    "---",
+    "...",
+    "a,b",
+    "\\",
+    "\\n",
+    "$1 ${x}",
+    "<path:s#k0>",
+    "\u{0}",
+    "\u{1b}[0m",
+    "\u{7f}",
+    "\u{85}",
+    "\u{a0}",
+    "\u{2028}",
+    "\u{feff}",
+    "\u{fffe}",
+    "é",
+    "😀",
+    "-----BEGIN X-----\nAAAA\n-----END X-----\n",
+    "a\n  b\n c\n",
+    "x \ny",
+];
+
+fn value() -> impl Strategy<Value = Value> {
+    let native = prop_oneof![
+        any::<bool>().prop_map(Value::Bool),
+        any::<i64>().prop_map(|number| Value::Number(Number::from_literal(number.to_string()))),
+        Just(Value::Number(Number::from_literal("1.5"))),
+        Just(Value::List(vec![Value::string("yes"), Value::Bool(true)])),
+        Just(Value::Map(vec![("a b".to_owned(), Value::string("x: y"))])),
+    ];
+    prop_oneof![
+        6 => proptest::sample::select(AWKWARD).prop_map(Value::string),
+        3 => any::<String>().prop_map(Value::string),
+        2 => "[a-z \n]{0,12}".prop_map(Value::string),
+        1 => native,
+    ]
+}
+
+fn secret() -> impl Strategy<Value = Map> {
+    vec(value(), KEYS).prop_map(|values| {
+        values
+            .into_iter()
+            .enumerate()
+            .map(|(i, v)| (format!("k{i}"), v))
+            .collect()
+    })
+}
+
+/// A node of a generated document.
+#[derive(Clone, Debug)]
+enum Node {
+    /// Text with `@` where a placeholder goes, and how it is written.
+    Text(Vec<Part>, Style),
+    /// Something that is no string.
+    Other(&'static str),
+    List(Vec<Node>),
+    Map(Vec<Node>),
+    FlowList(Vec<Node>),
+    FlowMap(Vec<Node>),
+}
+
+#[derive(Clone, Debug)]
+enum Part {
+    Words(String),
+    Placeholder(usize),
+}
+
+#[derive(Clone, Copy, Debug)]
+enum Style {
+    Plain,
+    PlainLines,
+    Single,
+    SingleLines,
+    Double,
+    DoubleEscaped,
+    DoubleLines,
+    Literal(&'static str),
+    Folded(&'static str),
+}
+
+fn part() -> impl Strategy<Value = Part> {
+    prop_oneof![
+        "[a-z][a-z0-9./-]{0,6}".prop_map(Part::Words),
+        (0..KEYS).prop_map(Part::Placeholder)
+    ]
+}
+
+fn style() -> impl Strategy<Value = Style> {
+    prop_oneof![
+        3 => Just(Style::Plain),
+        1 => Just(Style::PlainLines),
+        1 => Just(Style::Single),
+        1 => Just(Style::SingleLines),
+        2 => Just(Style::Double),
+        1 => Just(Style::DoubleEscaped),
+        1 => Just(Style::DoubleLines),
+        2 => proptest::sample::select(vec!["|", "|-", "|+", "|2", "|2-"]).prop_map(Style::Literal),
+        1 => proptest::sample::select(vec![">", ">-", ">+"]).prop_map(Style::Folded),
+    ]
+}
+
+fn text() -> impl Strategy<Value = Node> {
+    (vec(part(), 1..4), style()).prop_map(|(parts, style)| Node::Text(parts, style))
+}
+
+fn node() -> impl Strategy<Value = Node> {
+    let other = proptest::sample::select(vec![
+        "5",
+        "1.50",
+        "yes",
+        "~",
+        "0777",
+        "",
+        "2020-01-01",
+        "{}",
+        "[]",
+        "!!str 5",
+        "# c",
+    ]);
+    let leaf = prop_oneof![4 => text(), 1 => other.prop_map(Node::Other)];
+    leaf.prop_recursive(3, 24, 4, |inner| {
+        prop_oneof![
+            2 => vec(inner.clone(), 1..4).prop_map(Node::Map),
+            2 => vec(inner.clone(), 1..4).prop_map(Node::List),
+            1 => vec(inner.clone(), 1..4).prop_map(Node::FlowMap),
+            1 => vec(inner, 1..4).prop_map(Node::FlowList),
+        ]
+    })
+}
+
+fn document() -> impl Strategy<Value = String> {
+    written(vec(node(), 1..5))
+}
+
+/// A document without lists in lists, in which every placeholder is replaced.
+fn shallow_document() -> impl Strategy<Value = String> {
+    let several = || vec(text(), 1..4);
+    let node = prop_oneof![
+        text(),
+        several().prop_map(Node::List),
+        several().prop_map(Node::Map)
+    ];
+    written(vec(node, 1..5))
+}
+
+fn written(nodes: impl Strategy<Value = Vec<Node>>) -> impl Strategy<Value = String> {
+    (nodes, any::<bool>(), any::<bool>()).prop_map(|(nodes, crlf, newline)| {
+        let mut out = "# head\nkind: X # c\n".to_owned();
+        write_map(&nodes, 0, &mut out);
+        if !newline {
+            out.truncate(out.trim_end_matches('\n').len());
+        }
+        if crlf { out.replace('\n', "\r\n") } else { out }
+    })
+}
+
+fn write_map(nodes: &[Node], indent: usize, out: &mut String) {
+    for (index, node) in nodes.iter().enumerate() {
+        write!(out, "{:indent$}f{index}:", "").unwrap();
+        write_value(node, indent, out);
+    }
+}
+
+/// Writes what stands behind `key:` or `-`, and the line's end.
+fn write_value(node: &Node, indent: usize, out: &mut String) {
+    match node {
+        Node::Map(nodes) => {
+            *out += "\n";
+            write_map(nodes, indent + 2, out);
+        }
+        Node::List(nodes) => {
+            *out += "\n";
+            for node in nodes {
+                write!(out, "{:indent$}-", "", indent = indent + 2).unwrap();
+                write_value(node, indent + 2, out);
+            }
+        }
+        Node::Text(parts, style) => writeln!(out, " {}", scalar(parts, *style, indent)).unwrap(),
+        Node::Other(text) => writeln!(out, " {text}").unwrap(),
+        flow => writeln!(out, " {} # flow", flow_text(flow)).unwrap(),
+    }
+}
+
+fn flow_text(node: &Node) -> String {
+    let join = |nodes: &[Node]| nodes.iter().map(flow_text).collect::<Vec<_>>();
+    match node {
+        Node::Map(nodes) | Node::FlowMap(nodes) => {
+            let entries: Vec<_> = join(nodes)
+                .into_iter()
+                .enumerate()
+                .map(|(i, text)| format!("f{i}: {text}"))
+                .collect();
+            format!("{{{}}}", entries.join(", "))
+        }
+        Node::List(nodes) | Node::FlowList(nodes) => format!("[{}]", join(nodes).join(", ")),
+        Node::Other(text) if text.is_empty() || text.starts_with('#') => "null".to_owned(),
+        Node::Other(text) => (*text).to_owned(),
+        Node::Text(parts, Style::Plain | Style::PlainLines) => scalar(parts, Style::Plain, 0),
+        Node::Text(parts, Style::Single | Style::SingleLines) => scalar(parts, Style::Single, 0),
+        Node::Text(parts, _) => scalar(parts, Style::Double, 0),
+    }
+}
+
+fn scalar(parts: &[Part], style: Style, indent: usize) -> String {
+    let words: Vec<String> = parts
+        .iter()
+        .map(|part| match part {
+            Part::Words(words) => words.clone(),
+            Part::Placeholder(key) => format!("<path:s#k{key}>"),
+        })
+        .collect();
+    let deeper = format!("\n{:indent$}", "", indent = indent + 2);
+    let lines = |indicators: &str| format!("{indicators}{deeper}{}", words.join(&deeper));
+    match style {
+        Style::Plain => words.join(" "),
+        Style::PlainLines => words.join(&deeper),
+        Style::Single => format!("'{}'", words.join("''")),
+        Style::SingleLines => format!("'{}'", words.join(&deeper)),
+        Style::Double => format!("\"{}\"", words.join("\\n\\\"")),
+        Style::DoubleEscaped => format!(
+            "\"{}\"",
+            words
+                .join("\\u0020")
+                .replace('<', "\\x3c")
+                .replace('>', "\\u003e")
+        ),
+        Style::DoubleLines => format!("\"{}\"", words.join(&format!("\\{deeper}"))),
+        Style::Literal(indicators) | Style::Folded(indicators) => lines(indicators),
+    }
+}
+
+/// The tree with its strings replaced, as `avp-compat.md` 7.1 and 7.3 say.
+fn replaced(node: &Tree, secret: &BTreeMap<String, Tree>, in_list: bool) -> Tree {
+    match node {
+        Tree::Map(entries) => Tree::Map(
+            entries
+                .iter()
+                .map(|(key, value)| (key.clone(), replaced(value, secret, false)))
+                .collect(),
+        ),
+        Tree::List(items) if in_list => Tree::List(items.clone()),
+        Tree::List(items) => Tree::List(
+            items
+                .iter()
+                .map(|item| replaced(item, secret, true))
+                .collect(),
+        ),
+        Tree::String(text) => replaced_string(text, secret),
+        other => other.clone(),
+    }
+}
+
+fn replaced_string(text: &str, secret: &BTreeMap<String, Tree>) -> Tree {
+    let mut out = String::new();
+    let mut whole = None;
+    let mut rest = text;
+    while let Some(start) = rest.find("<path:s#") {
+        let (before, placeholder) = rest.split_at(start);
+        let (placeholder, behind) = placeholder.split_at("<path:s#kN>".len());
+        out += before;
+        match &secret[&placeholder["<path:s#".len()..placeholder.len() - 1]] {
+            Tree::String(value) => out += value,
+            native => whole = Some(native.clone()),
+        }
+        rest = behind;
+    }
+    whole.unwrap_or_else(|| Tree::String(out + rest))
+}
+
+fn to_tree(value: &Value) -> Tree {
+    match value {
+        Value::String(text) => Tree::String(text.expose_str().unwrap().to_owned()),
+        Value::Bool(truth) => Tree::Bool(*truth),
+        Value::Number(number) => Tree::from(&serde_json::from_str(number.expose()).unwrap()),
+        Value::List(items) => Tree::List(items.iter().map(to_tree).collect()),
+        Value::Map(map) => Tree::Map(
+            map.iter()
+                .map(|(key, value)| (key.clone(), to_tree(value)))
+                .collect(),
+        ),
+        Value::Null | Value::Bytes(_) => unreachable!("not generated"),
+    }
+}
+
+/// The stream as a YAML 1.2 reader of another make sees it.
+fn read_1_2(text: &str) -> Tree {
+    let value: serde_json::Value =
+        serde_saphyr::from_str(text).unwrap_or_else(|error| panic!("{error}\n{text}"));
+    Tree::from(&value)
+}
+
+fn assert_same(wanted: &Tree, came: &Tree, input: &str, output: &str) {
+    let lines = tree::differences(wanted, came);
+    assert!(
+        lines.is_empty(),
+        "{}\n--- input\n{input:?}\n--- output\n{output:?}",
+        lines.join("\n")
+    );
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 3_000, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn output_reads_as_the_tree_with_its_strings_replaced(input in document(), secret in secret()) {
+        let values: BTreeMap<String, Tree> = secret.iter().map(|(key, value)| (key.clone(), to_tree(value))).collect();
+        let output = render(&input, secret, false).unwrap_or_else(|told| panic!("{told:?}\n{input}"));
+        let before = kube_yaml::documents(input.as_bytes()).unwrap();
+        let after = kube_yaml::documents(output.as_bytes()).unwrap_or_else(|error| panic!("{error}\n{output}"));
+        prop_assert_eq!(after.len(), 1);
+        assert_same(&replaced(&before[0], &values, false), &after[0], &input, &output);
+        assert_same(&replaced(&read_1_2(&input), &values, false), &read_1_2(&output), &input, &output);
+    }
+
+    #[test]
+    fn bytes_around_the_edits_stay(input in shallow_document(), word in "[a-z]{1,5}") {
+        // A word that is inert in each style replaces just the placeholder.
+        let secret = (0..KEYS).map(|key| (format!("k{key}"), Value::string(format!("w{word}")))).collect();
+        let output = render(&input, secret, false).unwrap();
+        let mut wanted = input.replace("\\x3cpath", "<path").replace("\\u003e", ">");
+        for key in 0..KEYS {
+            wanted = wanted.replace(&format!("<path:s#k{key}>"), &format!("w{word}"));
+        }
+        prop_assert_eq!(output, wanted);
+    }
+
+    #[test]
+    fn what_holds_no_placeholder_stays(input in document()) {
+        let input = input.replace("<path", "path").replace("\\x3cpath", "path");
+        for validate in [false, true] {
+            prop_assert_eq!(&render(&input, Map::new(), validate).unwrap(), &input);
+        }
+    }
+}
