@@ -249,11 +249,11 @@ impl SourceMap {
         let mut position = 0;
         let mut run = 0;
         while position < bytes.len() {
-            let rest = &text[position..];
             let unit = match bytes[position] {
                 b'\'' if quotes == Quotes::Single => Some(("'".to_owned(), 2)),
-                b'\\' if quotes == Quotes::Double => escape(rest),
-                b' ' | b'\t' | b'\r' | b'\n' => fold(rest),
+                b'\\' if quotes == Quotes::Double => escape(&text[position..]),
+                b' ' | b'\t' | b'\r' | b'\n' => fold(&text[position..]),
+                // Also within a character of several bytes.
                 _ => None,
             };
             let Some((decoded, length)) = unit else {
@@ -262,7 +262,7 @@ impl SourceMap {
             };
             self.add(&text[run..position], offset + run..offset + position);
             self.add(&decoded, offset + position..offset + position + length);
-            position += length.min(rest.len());
+            position += length.min(bytes.len() - position);
             run = position;
         }
         self.add(&text[run..], offset + run..offset + text.len());

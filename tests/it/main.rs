@@ -9,6 +9,8 @@ mod house;
 #[cfg(test)]
 mod properties;
 #[cfg(test)]
+mod public_manifests;
+#[cfg(test)]
 mod rooms;
 #[cfg(test)]
 #[path = "../support/mod.rs"]

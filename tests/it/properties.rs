@@ -153,7 +153,7 @@ enum Style {
 
 fn part() -> impl Strategy<Value = Part> {
     prop_oneof![
-        "[a-z][a-z0-9./-]{0,6}".prop_map(Part::Words),
+        "[a-z][a-z0-9./é“-]{0,6}".prop_map(Part::Words),
         (0..KEYS).prop_map(Part::Placeholder)
     ]
 }
@@ -303,7 +303,7 @@ fn scalar(parts: &[Part], style: Style, indent: usize) -> String {
 }
 
 /// The tree with its strings replaced, as `avp-compat.md` 7.1 and 7.3 say.
-fn replaced(node: &Tree, secret: &BTreeMap<String, Tree>, in_list: bool) -> Tree {
+pub(crate) fn replaced(node: &Tree, secret: &BTreeMap<String, Tree>, in_list: bool) -> Tree {
     match node {
         Tree::Map(entries) => Tree::Map(
             entries
