@@ -29,6 +29,7 @@ const ROOMS: &[(&str, &[&str])] = &[
             "diagnostics",
         ],
     ),
+    ("output", &["inject", "manifest", "yaml", "diagnostics"]),
     (
         "inject",
         &[
@@ -57,7 +58,6 @@ const ROOMS: &[(&str, &[&str])] = &[
         ],
     ),
     ("input", &["files", "diagnostics"]),
-    ("output", &["diagnostics"]),
     (
         "backends",
         &[

@@ -5,7 +5,7 @@
 //! suite); left are `\/` in double quotes (Go refuses it) and `\'` (Go takes it), two forms of tags and flow
 //! keys, and a JSON number beyond 64-bit floats.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::HashMap;
 use std::sync::LazyLock;
 
 use base64::Engine as _;
@@ -13,6 +13,7 @@ use base64::engine::{GeneralPurpose, GeneralPurposeConfig};
 use libyaml_safer::{EventData, Parser};
 use regex::Regex;
 
+use super::nodes::{self, Node, Rules};
 use super::tree::{Number, Tree, fits_64_bits};
 
 /// The documents of a stream, empty ones left out.
@@ -24,7 +25,7 @@ pub(crate) fn documents(stream: &[u8]) -> Result<Vec<Tree>, String> {
     }
 }
 
-fn json_documents(stream: &[u8]) -> Result<Vec<Tree>, String> {
+pub(super) fn json_documents(stream: &[u8]) -> Result<Vec<Tree>, String> {
     serde_json::Deserializer::from_slice(stream)
         .into_iter::<serde_json::Value>()
         .map(|value| Ok(Tree::from(&value.map_err(|error| error.to_string())?)))
@@ -44,7 +45,7 @@ fn yaml_documents(stream: &[u8]) -> Result<Vec<Tree>, String> {
 }
 
 /// Cuts at lines that are three dashes, with a comment at most; lines end with a line feed from here on.
-fn split(stream: &[u8]) -> Vec<Vec<u8>> {
+pub(super) fn split(stream: &[u8]) -> Vec<Vec<u8>> {
     let mut chunks = vec![Vec::new()];
     for line in stream
         .strip_suffix(b"\n")
@@ -75,24 +76,8 @@ pub(crate) fn document(text: &[u8]) -> Result<Tree, String> {
     };
     match composer.first_document()? {
         None => Ok(Tree::Null),
-        Some(root) => Resolver {
-            nodes: &composer.nodes,
-            open: Vec::new(),
-            built: 0,
-        }
-        .tree(root),
+        Some(root) => nodes::tree(&composer.nodes, root, &KUBERNETES),
     }
-}
-
-enum Node {
-    Scalar {
-        text: String,
-        tag: Option<String>,
-        plain: bool,
-    },
-    List(Vec<usize>),
-    Map(Vec<(usize, usize)>),
-    Alias(usize),
 }
 
 /// Events to nodes; an alias is a node of its own, so that a node inside itself can be told.
@@ -192,96 +177,11 @@ impl Composer<'_, '_> {
     }
 }
 
-/// Nodes to trees: aliases and merge keys expanded, plain scalars resolved.
-struct Resolver<'n> {
-    nodes: &'n [Node],
-    open: Vec<usize>,
-    built: usize,
-}
-
-impl Resolver<'_> {
-    fn tree(&mut self, id: usize) -> Result<Tree, String> {
-        self.built += 1;
-        if self.built > 4_000_000 {
-            return Err("document contains excessive aliasing".to_owned());
-        }
-        match &self.nodes[id] {
-            Node::Alias(target) => self.alias(id, *target),
-            Node::Scalar { text, tag, plain } => finish(resolve(text, tag.as_deref(), *plain)?),
-            Node::List(items) => Ok(Tree::List(
-                items
-                    .iter()
-                    .map(|item| self.tree(*item))
-                    .collect::<Result<_, _>>()?,
-            )),
-            Node::Map(_) => {
-                let mut map = BTreeMap::new();
-                self.fill(id, &mut map)?;
-                Ok(Tree::Map(map))
-            }
-        }
-    }
-
-    fn alias(&mut self, id: usize, target: usize) -> Result<Tree, String> {
-        if self.open.contains(&id) {
-            return Err("anchor value contains itself".to_owned());
-        }
-        self.open.push(id);
-        let tree = self.tree(target);
-        self.open.pop();
-        tree
-    }
-
-    /// Puts the entries of a mapping into a map. A merge key overwrites what stands before it, as go-yaml 2 has it.
-    fn fill(&mut self, id: usize, map: &mut BTreeMap<String, Tree>) -> Result<(), String> {
-        let Node::Map(entries) = &self.nodes[id] else {
-            return Err("map merge requires map or sequence of maps as the value".to_owned());
-        };
-        for (key, value) in entries {
-            if self.is_merge(*key) {
-                self.merge(*value, map)?;
-                continue;
-            }
-            let key = self.key(*key)?;
-            let value = self.tree(*value)?;
-            map.insert(key, value);
-        }
-        Ok(())
-    }
-
-    fn key(&self, id: usize) -> Result<String, String> {
-        match &self.nodes[self.target(id)] {
-            Node::Scalar { text, tag, plain } => key_text(&resolve(text, tag.as_deref(), *plain)?),
-            _ => Err("invalid map key".to_owned()),
-        }
-    }
-
-    fn is_merge(&self, id: usize) -> bool {
-        match &self.nodes[id] {
-            Node::Scalar { text, tag, plain } => {
-                text == "<<" && (*plain || is_tag(tag.as_deref(), "merge"))
-            }
-            _ => false,
-        }
-    }
-
-    fn merge(&mut self, id: usize, map: &mut BTreeMap<String, Tree>) -> Result<(), String> {
-        match &self.nodes[id] {
-            Node::List(items) => items
-                .iter()
-                .rev()
-                .try_for_each(|item| self.fill(self.target(*item), map)),
-            _ => self.fill(self.target(id), map),
-        }
-    }
-
-    fn target(&self, id: usize) -> usize {
-        match self.nodes[id] {
-            Node::Alias(target) => target,
-            _ => id,
-        }
-    }
-}
+const KUBERNETES: Rules = Rules {
+    scalar: |text, tag, plain| finish(resolve(text, tag, plain)?),
+    key: |text, tag, plain| key_text(&resolve(text, tag, plain)?),
+    merge: true,
+};
 
 /// Keys become strings; floats in Go's shortest form of 32 bits.
 fn key_text(key: &Tree) -> Result<String, String> {
@@ -317,18 +217,12 @@ fn go_float_32(float: f64) -> String {
     format!("{digits}e{sign}{:02}", exponent.abs())
 }
 
-const TAGS: &str = "tag:yaml.org,2002:";
-
-fn is_tag(tag: Option<&str>, name: &str) -> bool {
-    tag.and_then(|tag| tag.strip_prefix(TAGS)) == Some(name)
-}
-
 fn resolve(text: &str, tag: Option<&str>, plain: bool) -> Result<Tree, String> {
     let string = || Ok(Tree::String(text.to_owned()));
     let known = match tag {
         None if plain => return Ok(plain_scalar(text)),
         None => return string(),
-        Some(tag) => tag.strip_prefix(TAGS),
+        Some(tag) => tag.strip_prefix(nodes::TAGS),
     };
     let resolved = plain_scalar(text);
     match (known, &resolved) {

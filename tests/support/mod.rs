@@ -2,8 +2,10 @@
 
 pub(crate) mod bundle;
 pub(crate) mod certificates;
+pub(crate) mod core_yaml;
 pub(crate) mod fake_vault;
 pub(crate) mod kube_yaml;
+pub(crate) mod nodes;
 pub(crate) mod program;
 pub(crate) mod render;
 pub(crate) mod server;
