@@ -175,7 +175,7 @@ impl From<http::Error> for Error {
     fn from(error: http::Error) -> Self {
         let kind = match error.kind {
             http::ErrorKind::Connection
-            | http::ErrorKind::Tls
+            | http::ErrorKind::Tls(_)
             | http::ErrorKind::Timeout
             | http::ErrorKind::RedirectElsewhere(_) => ErrorKind::Unreachable,
             http::ErrorKind::TooLarge

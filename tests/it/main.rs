@@ -15,3 +15,5 @@ mod rooms;
 #[cfg(test)]
 #[path = "../support/mod.rs"]
 mod support;
+#[cfg(test)]
+mod vault;

@@ -233,7 +233,9 @@ fn serve(stream: TcpStream, id: u64, shared: &Shared) -> io::Result<()> {
         }
     };
     let mut wire = BufReader::new(wire);
-    while let Some(request) = read_request(&mut wire)? {
+    while let Some(request) =
+        read_request(&mut wire).or_else(|error| bad_request(&mut wire, error))?
+    {
         shared.requests.lock().unwrap().push(request.clone());
         let reply = (shared.handler)(&request);
         match answer(wire.get_mut().as_mut(), reply, id, shared)? {
@@ -256,10 +258,14 @@ enum Then {
 }
 
 fn read_request(wire: &mut BufReader<Box<dyn Wire>>) -> io::Result<Option<Request>> {
-    let mut line = String::new();
-    if wire.read_line(&mut line)? == 0 {
-        return Ok(None);
+    match wire.fill_buf()?.first() {
+        None => return Ok(None),
+        // Not a method: it may hold no line end at all.
+        Some(first) if !first.is_ascii_uppercase() => return Err(io::ErrorKind::InvalidData.into()),
+        Some(_) => {}
     }
+    let mut line = String::new();
+    wire.read_line(&mut line)?;
     let mut words = line.split_whitespace();
     let (Some(method), Some(target)) = (words.next(), words.next()) else {
         return Err(io::ErrorKind::InvalidData.into());
@@ -284,6 +290,19 @@ fn read_request(wire: &mut BufReader<Box<dyn Wire>>) -> io::Result<Option<Reques
     request.body.resize(length, 0);
     wire.read_exact(&mut request.body)?;
     Ok(Some(request))
+}
+
+/// What a server says to something that is not HTTP, for example TLS.
+fn bad_request(
+    wire: &mut BufReader<Box<dyn Wire>>,
+    error: io::Error,
+) -> io::Result<Option<Request>> {
+    if error.kind() == io::ErrorKind::InvalidData {
+        wire.get_mut()
+            .write_all(b"HTTP/1.1 400 Bad Request\r\nConnection: close\r\n\r\n")?;
+        wire.get_mut().flush()?;
+    }
+    Err(error)
 }
 
 /// Does what the reply says.

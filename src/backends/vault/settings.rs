@@ -215,9 +215,11 @@ fn server_name(options: &Options) -> Result<Option<String>, SettingsError> {
     let Some(name) = options.text(key) else {
         return Ok(None);
     };
-    let is_host_name = Address::parse(&format!("https://{name}")).is_ok_and(|address| {
-        address.to_string() == format!("https://{}", name.to_ascii_lowercase())
-    }) && name.parse::<std::net::IpAddr>().is_err();
+    // An address would go out without SNI and is never looked up.
+    let is_host_name = name.parse::<std::net::IpAddr>().is_err()
+        && name
+            .chars()
+            .all(|c| c.is_ascii_alphanumeric() || ".-_".contains(c));
     if !is_host_name {
         return Err(wrong(options, key, "it is no host name"));
     }

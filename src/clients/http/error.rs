@@ -22,8 +22,8 @@ pub struct Error {
 pub enum ErrorKind {
     /// No connection, or it broke: worth another try.
     Connection,
-    /// The server's certificate is not accepted, or ours by the server.
-    Tls,
+    /// TLS does not come about: never worth another try.
+    Tls(TlsFault),
     /// The deadline passed.
     Timeout,
     /// The answer is larger than the limit.
@@ -40,6 +40,17 @@ pub enum ErrorKind {
     Header(&'static str),
     /// The TLS settings do not fit together.
     Setup,
+}
+
+/// What went wrong with TLS, as far as there is advice.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum TlsFault {
+    /// No authority that we trust signed the server's certificate.
+    UnknownIssuer,
+    /// The server speaks something else.
+    NotTls,
+    /// Anything else: the cause says it.
+    Other,
 }
 
 impl Error {
@@ -77,10 +88,10 @@ impl Error {
     /// What to try, as far as it does not depend on the store.
     pub fn hint(&self) -> Option<&'static str> {
         match &self.kind {
-            ErrorKind::Tls if self.says("UnknownIssuer") => {
+            ErrorKind::Tls(TlsFault::UnknownIssuer) => {
                 Some("name the authority that signed the server's certificate in the settings")
             }
-            ErrorKind::Tls if self.says("InvalidContentType") => {
+            ErrorKind::Tls(TlsFault::NotTls) => {
                 Some("the server does not speak TLS on this port: is its address http://?")
             }
             ErrorKind::Timeout => Some("the server is slow or silent; the time limit is a setting"),
@@ -89,10 +100,6 @@ impl Error {
             ),
             _ => None,
         }
-    }
-
-    fn says(&self, word: &str) -> bool {
-        self.causes.iter().any(|cause| cause.contains(word))
     }
 }
 
@@ -103,7 +110,7 @@ impl fmt::Display for Error {
         } = self;
         match &self.kind {
             ErrorKind::Connection => write!(f, "no connection: {method} {address}")?,
-            ErrorKind::Tls => write!(f, "no secure connection: {method} {address}")?,
+            ErrorKind::Tls(_) => write!(f, "no secure connection: {method} {address}")?,
             ErrorKind::Timeout => write!(f, "no answer in time: {method} {address}")?,
             ErrorKind::TooLarge => {
                 let limit = super::LARGEST_ANSWER >> 20;
@@ -138,8 +145,8 @@ impl StdError for Error {}
 /// Sorts a failure of the library by the types in its chain, not by its text.
 pub(super) fn kind_of(error: &reqwest::Error) -> ErrorKind {
     let chain = || std::iter::successors(error.source(), |error| (*error).source());
-    if chain().any(|cause| as_tls(cause).is_some()) {
-        return ErrorKind::Tls;
+    if let Some(error) = chain().find_map(as_tls) {
+        return ErrorKind::Tls(tls_fault(error));
     }
     if error.is_builder() {
         return ErrorKind::Setup;
@@ -155,15 +162,26 @@ pub(super) fn kind_of(error: &reqwest::Error) -> ErrorKind {
     ErrorKind::Connection
 }
 
-/// The TLS library's error, which the layers above wrap into I/O errors.
+/// The TLS library's error, however many I/O errors the layers above have wrapped it into. (An I/O error's `source`
+/// leaves out what it wraps.)
 fn as_tls<'a>(cause: &'a (dyn StdError + 'static)) -> Option<&'a rustls::Error> {
-    let inner = cause
-        .downcast_ref::<io::Error>()
-        .and_then(io::Error::get_ref);
-    let unwrapped = inner.map_or(cause, |inner| inner as &(dyn StdError + 'static));
-    unwrapped
-        .downcast_ref::<rustls::Error>()
-        .or_else(|| unwrapped.source().and_then(|source| source.downcast_ref()))
+    if let Some(error) = cause.downcast_ref() {
+        return Some(error);
+    }
+    let wrapped = cause.downcast_ref::<io::Error>()?.get_ref()?;
+    as_tls(wrapped)
+}
+
+fn tls_fault(error: &rustls::Error) -> TlsFault {
+    use rustls::{CertificateError, Error, InvalidMessage};
+    match error {
+        // A bad signature: another authority of the same name.
+        Error::InvalidCertificate(
+            CertificateError::UnknownIssuer | CertificateError::BadSignature,
+        ) => TlsFault::UnknownIssuer,
+        Error::InvalidMessage(InvalidMessage::InvalidContentType) => TlsFault::NotTls,
+        _ => TlsFault::Other,
+    }
 }
 
 fn innermost(error: &reqwest::Error) -> Vec<String> {

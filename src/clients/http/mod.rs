@@ -16,7 +16,7 @@ use reqwest::{Method, Url};
 use tokio::time::Instant;
 use zeroize::Zeroizing;
 
-pub use self::error::{Error, ErrorKind};
+pub use self::error::{Error, ErrorKind, TlsFault};
 use super::address::Address;
 use super::retry::{self, Policy};
 use super::tls::Tls;
