@@ -1,10 +1,14 @@
 //! "Did you mean …?": the nearest of the names that would have been right.
 
-/// The candidate that a mistyped name is likely to mean: at most two typos away (one in short names), or the same in
+/// The candidate that a mistyped name is likely to mean: at most two typos away (one or none in short names), or the same in
 /// another case.
 pub fn nearest<'a>(name: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     let lower = name.to_lowercase();
-    let allowed = if lower.chars().count() <= 4 { 1 } else { 2 };
+    let allowed = match lower.chars().count() {
+        0..=2 => 0,
+        3..=4 => 1,
+        _ => 2,
+    };
     candidates
         .into_iter()
         .map(|candidate| {
