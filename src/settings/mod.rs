@@ -15,11 +15,13 @@ mod validation;
 
 use std::path::Path;
 
+use regex::Regex;
+
 pub use structured::{BackendSetting, Located, NamedBackend};
-pub use validation::{InvalidExpression, PathValidation};
+pub use validation::InvalidExpression;
 
 use crate::diagnostics::{Diagnostic, Fault};
-use crate::env::{Environment, Options};
+use crate::env::{Environment, Options, Origin};
 
 /// Where an operator's settings lie unnamed.
 pub const SYSTEM_FOLDER: &str = "/etc/manifuse";
@@ -56,9 +58,23 @@ pub struct Settings {
 impl Settings {
     /// The path validation, if one is set. To be asked for when there is a manifest: AVP does not look at the
     /// expression before.
-    pub fn path_validation(&self) -> Result<Option<PathValidation>, InvalidExpression> {
+    pub fn path_validation(&self) -> Result<Option<Regex>, InvalidExpression> {
         let pattern = self.flat.text("AVP_PATH_VALIDATION");
-        pattern.map(PathValidation::new).transpose()
+        pattern.map(validation::compile).transpose()
+    }
+
+    /// Which source won, for every setting that some backend may read. Values stay where they are.
+    pub fn origins(&self) -> impl Iterator<Item = (String, &Origin)> {
+        let flat = self.flat.keys().filter(|key| flat::is_key(key));
+        let flat = flat.filter_map(|key| Some((key.to_owned(), &self.flat.get(key)?.origin)));
+        let named = self.backends.iter().flat_map(|backend| {
+            let key = |key: &str| format!("backends.{}.{key}", backend.name);
+            backend
+                .settings
+                .iter()
+                .map(move |s| (key(&s.key), &s.setting.origin))
+        });
+        flat.chain(named)
     }
 }
 

@@ -1,15 +1,9 @@
 //! `AVP_PATH_VALIDATION`: the expression that every secret path must match somewhere.
 
-use regex::bytes::Regex;
+use regex::Regex;
 
 use super::go_regex;
 use crate::diagnostics::{Explain, Fault};
-
-/// A compiled path validation.
-#[derive(Clone, Debug)]
-pub struct PathValidation {
-    regex: Regex,
-}
 
 /// The setting is no regular expression.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -32,22 +26,12 @@ impl Explain for InvalidExpression {
     }
 }
 
-impl PathValidation {
-    /// Compiles the expression of the setting.
-    pub fn new(pattern: &str) -> Result<Self, InvalidExpression> {
-        match Regex::new(&go_regex::translate(pattern)) {
-            Ok(regex) => Ok(Self { regex }),
-            Err(error) => Err(InvalidExpression {
-                pattern: pattern.to_owned(),
-                reason: last_line(&error),
-            }),
-        }
-    }
-
-    /// Whether a path may be read. Not anchored: a match anywhere will do.
-    pub fn allows(&self, path: &str) -> bool {
-        self.regex.is_match(path.as_bytes())
-    }
+/// Compiles the expression of the setting. It is not anchored.
+pub(super) fn compile(pattern: &str) -> Result<Regex, InvalidExpression> {
+    Regex::new(&go_regex::translate(pattern)).map_err(|error| InvalidExpression {
+        pattern: pattern.to_owned(),
+        reason: last_line(&error),
+    })
 }
 
 /// The compiler draws the translated expression with a caret above its one sentence.
@@ -59,30 +43,27 @@ fn last_line(error: &regex::Error) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::PathValidation;
+    use super::compile;
 
     #[test]
     fn matches_anywhere() {
-        let validation = PathValidation::new("/s").unwrap();
-        assert!(validation.allows("p/s"));
-        assert!(!validation.allows("s/p"));
-        assert!(PathValidation::new("").unwrap().allows("anything"));
-        assert!(!PathValidation::new("^z").unwrap().allows("q"));
+        assert!(compile("/s").unwrap().is_match("p/s"));
+        assert!(!compile("/s").unwrap().is_match("s/p"));
+        assert!(compile("").unwrap().is_match("anything"));
+        assert!(!compile("^z").unwrap().is_match("q"));
     }
 
     #[test]
     fn says_what_is_wrong_with_the_expression() {
-        for (pattern, message) in [
-            ("(", "( is not a valid regular expression: unclosed group"),
+        for (pattern, reason) in [
+            ("(", "unclosed group"),
             (
                 "(?!x)",
-                "(?!x) is not a valid regular expression: look-around, including look-ahead and look-behind, is not supported",
+                "look-around, including look-ahead and look-behind, is not supported",
             ),
         ] {
-            assert_eq!(
-                PathValidation::new(pattern).unwrap_err().to_string(),
-                message
-            );
+            let message = format!("{pattern} is not a valid regular expression: {reason}");
+            assert_eq!(compile(pattern).unwrap_err().to_string(), message);
         }
     }
 }
