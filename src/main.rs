@@ -1,3 +1,49 @@
-//! The thin binary.
+//! The thin binary: hands its arguments, environment and streams to the library and returns the exit code.
 
-fn main() {}
+use std::io::{self, IsTerminal as _, Write as _};
+use std::panic::PanicHookInfo;
+use std::process::ExitCode;
+
+use manifuse::cli::{self, Environment, Process};
+
+fn main() -> ExitCode {
+    forbid_core_dumps();
+    std::panic::set_hook(Box::new(tell_bug));
+    let mut stderr = io::stderr();
+    let terminal = stderr.is_terminal();
+    ExitCode::from(cli::run(Process {
+        arguments: std::env::args_os().collect(),
+        environment: Environment::of_process(),
+        // Where there is none any more, relative paths fail by themselves.
+        folder: std::env::current_dir().unwrap_or_default(),
+        stdin: &mut io::stdin().lock(),
+        stdout: &mut io::stdout().lock(),
+        stderr: &mut stderr,
+        terminal,
+    }))
+}
+
+/// A core file would hold secrets. Where it cannot be forbidden the run goes on.
+fn forbid_core_dumps() {
+    #[cfg(unix)]
+    {
+        use rustix::process::{Resource, Rlimit, setrlimit};
+        let none = Rlimit {
+            current: Some(0),
+            maximum: Some(0),
+        };
+        let _ = setrlimit(Resource::Core, none);
+    }
+}
+
+/// Where a panic happened, and not what it says: the text could hold what the program was working on.
+fn tell_bug(panic: &PanicHookInfo<'_>) {
+    let place = panic.location().map_or_else(String::new, |at| {
+        format!(" at {}:{}:{}", at.file(), at.line(), at.column())
+    });
+    let version = env!("CARGO_PKG_VERSION");
+    let _ = writeln!(
+        io::stderr(),
+        "error: this is a bug in manifuse {version}{place}\n  = help: please report it, without your manifests"
+    );
+}

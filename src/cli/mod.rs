@@ -1,1 +1,147 @@
-//! cli
+//! The command line: which command, with which flags, and what it prints. One file per command.
+//!
+//! [`run`] is the whole program as a function: it sees the arguments, the environment, a folder and three streams, and
+//! nothing else of the process.
+
+mod avp;
+mod flags;
+mod generate;
+mod instances;
+mod pflag;
+mod report;
+#[cfg(test)]
+mod tests;
+
+use std::ffi::OsString;
+use std::io::{Read, Write};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::{Path, PathBuf};
+
+use clap::{CommandFactory as _, Parser as _};
+use clap_complete::Shell;
+
+use crate::diagnostics::Fault;
+pub use crate::env::Environment;
+use flags::{Cli, Command};
+
+/// What the program sees of its process.
+pub struct Process<'a> {
+    /// The arguments, the program's own name first.
+    pub arguments: Vec<OsString>,
+    /// The environment.
+    pub environment: Environment,
+    /// What relative paths are relative to.
+    pub folder: PathBuf,
+    /// Standard input.
+    pub stdin: &'a mut dyn Read,
+    /// Standard output.
+    pub stdout: &'a mut dyn Write,
+    /// Standard error.
+    pub stderr: &'a mut dyn Write,
+    /// Whether standard error is a terminal.
+    pub terminal: bool,
+}
+
+/// By which name the program was called. It behaves as AVP does by AVP's.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Name {
+    Manifuse,
+    Avp,
+}
+
+/// The exit code of a failed run whose reason is the command line.
+const USAGE: u8 = 2;
+
+/// Runs the program and gives its exit code. A panic becomes the exit code of a bug; the panic hook tells it.
+pub fn run(mut process: Process<'_>) -> u8 {
+    let name = name(&process.arguments);
+    let run = AssertUnwindSafe(|| match name {
+        Name::Avp => avp::run(&mut process),
+        Name::Manifuse => manifuse(&mut process),
+    });
+    catch_unwind(run).unwrap_or(match name {
+        Name::Avp => 1,
+        Name::Manifuse => Fault::Bug.exit_code(),
+    })
+}
+
+fn name(arguments: &[OsString]) -> Name {
+    let called = arguments
+        .first()
+        .and_then(|name| Path::new(name).file_stem());
+    match called {
+        Some(stem) if stem == avp::NAME => Name::Avp,
+        _ => Name::Manifuse,
+    }
+}
+
+fn manifuse(process: &mut Process<'_>) -> u8 {
+    let cli = match Cli::try_parse_from(&process.arguments) {
+        Ok(cli) => cli,
+        Err(error) => return refuse(&error, process),
+    };
+    match cli.command {
+        None => print(process, Cli::command().render_long_help().to_string()),
+        Some(Command::Generate(flags)) => generate::run(*flags, Name::Manifuse, process),
+        Some(Command::Version) => {
+            print(process, format!("manifuse {}\n", env!("CARGO_PKG_VERSION")))
+        }
+        Some(Command::Completions { shell }) => complete(shell, &mut Cli::command(), process),
+        Some(Command::Man { command }) => manual(command.as_deref(), process),
+    }
+}
+
+/// Help and version come as errors too; they go to stdout.
+fn refuse(error: &clap::Error, process: &mut Process<'_>) -> u8 {
+    let text = error.render();
+    if !error.use_stderr() {
+        return print(process, text.to_string());
+    }
+    let colours = process.terminal
+        && process
+            .environment
+            .get("NO_COLOR")
+            .is_none_or(str::is_empty);
+    let text = if colours {
+        text.ansi().to_string()
+    } else {
+        text.to_string()
+    };
+    let _ = process.stderr.write_all(text.as_bytes());
+    USAGE
+}
+
+fn complete(shell: Shell, command: &mut clap::Command, process: &mut Process<'_>) -> u8 {
+    let mut script = Vec::new();
+    let name = command.get_name().to_owned();
+    clap_complete::generate(shell, command, name, &mut script);
+    print(process, script)
+}
+
+fn manual(name: Option<&str>, process: &mut Process<'_>) -> u8 {
+    let mut command = Cli::command();
+    command.build();
+    let chosen = match name {
+        None => Some(command),
+        Some(name) => command.find_subcommand(name).cloned(),
+    };
+    let Some(chosen) = chosen else {
+        let name = name.unwrap_or_default();
+        let _ = writeln!(process.stderr, "error: there is no command {name}");
+        return USAGE;
+    };
+    let mut page = Vec::new();
+    match clap_mangen::Man::new(chosen).render(&mut page) {
+        Ok(()) => print(process, page),
+        Err(error) => report::cannot_write(process.stderr, &error),
+    }
+}
+
+/// Prints something that is the command's result.
+fn print(process: &mut Process<'_>, text: impl AsRef<[u8]>) -> u8 {
+    let written = process.stdout.write_all(text.as_ref());
+    match written.and_then(|()| process.stdout.flush()) {
+        Ok(()) => 0,
+        Err(error) => report::cannot_write(process.stderr, &error),
+    }
+}

@@ -1,0 +1,361 @@
+//! Every flag, its help and its variable. Help, man page and completions come out of this table.
+
+use std::ffi::OsString;
+use std::time::Duration;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap_complete::Shell;
+
+use crate::diagnostics::{Diagnostic, Fault, Format};
+use crate::env::Environment;
+
+const EXAMPLES: &str = "\
+Examples:
+  manifuse generate ./k8s | kubectl apply -f -
+  helm template shop ./chart | manifuse generate -
+  manifuse generate -c settings.yaml ./k8s
+
+Exit codes:
+  0  fine
+  1  a reference could not be resolved, or an input is broken
+  2  wrong usage or settings
+  3  a backend is unreachable or denies
+  4  forbidden by policy or path validation
+  5  a bug in this program
+Where several apply, the first of 5, 2, 4, 3, 1. Called as argocd-vault-plugin: 0 or 1.";
+
+/// The command line.
+#[derive(Debug, Parser)]
+#[command(
+    name = "manifuse",
+    version,
+    about = "Puts secrets into Kubernetes manifests, in place",
+    long_about = "Reads Kubernetes manifests, fetches the secrets that they refer to, puts the values in place and prints the\n\
+        manifests. A drop-in replacement for argocd-vault-plugin.",
+    after_long_help = EXAMPLES,
+    term_width = 100
+)]
+pub(super) struct Cli {
+    #[command(subcommand)]
+    pub(super) command: Option<Command>,
+}
+
+/// The commands.
+#[derive(Debug, Subcommand)]
+pub(super) enum Command {
+    /// Prints manifests with their secrets in place
+    #[command(after_long_help = EXAMPLES)]
+    Generate(Box<Generate>),
+    /// Prints the version
+    Version,
+    /// Prints a completion script for a shell
+    Completions {
+        /// The shell
+        shell: Shell,
+    },
+    /// Prints a manual page
+    Man {
+        /// The command it is about; without it the program
+        command: Option<String>,
+    },
+}
+
+/// The flags of `generate`. What is `None` was not given.
+#[expect(clippy::doc_markdown, reason = "help texts, printed as they are")]
+#[derive(Args, Debug, Default)]
+pub(super) struct Generate {
+    /// Manifests: files, folders (.yaml, .yml and .json in them), or - for standard input
+    #[arg(required = true, value_name = "PATH")]
+    pub(super) paths: Vec<OsString>,
+
+    /// Settings: AVP's keys as .yaml, .json or .env, or a manifuse.yaml [env: MANIFUSE_CONFIG]
+    #[arg(short, long, value_name = "FILE")]
+    pub(super) config_path: Option<String>,
+
+    /// Settings in a Kubernetes Secret: not in this version
+    #[arg(short, long, value_name = "[NAMESPACE:]NAME")]
+    pub(super) secret_name: Option<String>,
+
+    /// As --verbose; secrets are not shown in this version
+    #[arg(long, value_name = "BOOL", num_args = 0..=1, require_equals = true, default_missing_value = "true", value_parser = go_bool, hide_possible_values = true)]
+    pub(super) verbose_sensitive_output: Option<bool>,
+
+    /// Neither read nor write the cache of Vault tokens
+    #[arg(long, value_name = "BOOL", num_args = 0..=1, require_equals = true, default_missing_value = "true", value_parser = go_bool)]
+    pub(super) disable_token_cache: Option<bool>,
+
+    /// An input without documents is fine [env: MANIFUSE_ALLOW_EMPTY]
+    #[arg(long, value_name = "BOOL", num_args = 0..=1, require_equals = true, default_missing_value = "true", value_parser = go_bool)]
+    pub(super) allow_empty: Option<bool>,
+
+    /// The folder that paths in manifests cannot leave [env: MANIFUSE_ROOT]
+    ///
+    /// Without it: the nearest folder with .git at or above what is rendered, else the rendered folder; under Argo CD
+    /// the application's folder.
+    #[arg(long, value_name = "FOLDER")]
+    pub(super) root: Option<String>,
+
+    /// How errors and warnings are printed [env: MANIFUSE_ERROR_FORMAT]
+    #[arg(long, value_name = "FORMAT")]
+    pub(super) error_format: Option<ErrorFormat>,
+
+    /// Print no warnings [env: MANIFUSE_NO_WARNINGS]
+    #[arg(long, value_name = "BOOL", num_args = 0..=1, require_equals = true, default_missing_value = "true", value_parser = go_bool)]
+    pub(super) no_warnings: Option<bool>,
+
+    /// Say what is passed over and where settings come from [env: MANIFUSE_VERBOSE]
+    #[arg(short, long, value_name = "BOOL", num_args = 0..=1, require_equals = true, default_missing_value = "true", value_parser = go_bool)]
+    pub(super) verbose: Option<bool>,
+
+    /// How long all fetching may take together, e.g. 90s or 2m; 60s without it [env: MANIFUSE_TIMEOUT]
+    #[arg(long, value_name = "TIME", value_parser = duration)]
+    pub(super) timeout: Option<Duration>,
+
+    /// How many requests may be under way at one backend; 32 without it [env: MANIFUSE_CONCURRENCY]
+    #[arg(long, value_name = "NUMBER", value_parser = at_least_one)]
+    pub(super) concurrency: Option<usize>,
+
+    /// How much is read as manifests, e.g. 4GiB; 1GiB without it [env: MANIFUSE_INPUT_LIMIT]
+    #[arg(long, value_name = "SIZE", value_parser = size)]
+    pub(super) input_limit: Option<u64>,
+
+    /// How large a file may be that a manifest refers to; 16MiB without it [env: MANIFUSE_FILE_LIMIT]
+    #[arg(long, value_name = "SIZE", value_parser = size)]
+    pub(super) file_limit: Option<u64>,
+}
+
+/// How errors and warnings are printed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(super) enum ErrorFormat {
+    /// For people
+    Text,
+    /// One JSON object a line
+    Json,
+}
+
+impl From<ErrorFormat> for Format {
+    fn from(format: ErrorFormat) -> Self {
+        match format {
+            ErrorFormat::Text => Self::Text,
+            ErrorFormat::Json => Self::Json,
+        }
+    }
+}
+
+impl Generate {
+    /// Whether a switch is on.
+    pub(super) fn is_verbose(&self) -> bool {
+        self.verbose == Some(true) || self.verbose_sensitive_output == Some(true)
+    }
+
+    /// Takes what was not given from our variables. An empty one is as good as none.
+    pub(super) fn fill_from(&mut self, environment: &Environment) -> Result<(), Box<Diagnostic>> {
+        let from = Variables(environment);
+        let text = |text: &str| Ok(text.to_owned());
+        let format = |text: &str| {
+            ErrorFormat::from_str(text, false).map_err(|_| "it is text or json".to_owned())
+        };
+        from.fill(&mut self.config_path, "MANIFUSE_CONFIG", text)?;
+        from.fill(&mut self.allow_empty, "MANIFUSE_ALLOW_EMPTY", go_bool)?;
+        from.fill(&mut self.root, "MANIFUSE_ROOT", text)?;
+        from.fill(&mut self.error_format, "MANIFUSE_ERROR_FORMAT", format)?;
+        from.fill(&mut self.no_warnings, "MANIFUSE_NO_WARNINGS", go_bool)?;
+        from.fill(&mut self.verbose, "MANIFUSE_VERBOSE", go_bool)?;
+        from.fill(&mut self.timeout, "MANIFUSE_TIMEOUT", duration)?;
+        from.fill(&mut self.concurrency, "MANIFUSE_CONCURRENCY", at_least_one)?;
+        from.fill(&mut self.input_limit, "MANIFUSE_INPUT_LIMIT", size)?;
+        from.fill(&mut self.file_limit, "MANIFUSE_FILE_LIMIT", size)
+    }
+}
+
+struct Variables<'a>(&'a Environment);
+
+impl Variables<'_> {
+    fn fill<T>(
+        &self,
+        flag: &mut Option<T>,
+        name: &str,
+        parse: impl FnOnce(&str) -> Result<T, String>,
+    ) -> Result<(), Box<Diagnostic>> {
+        let Some(text) = self
+            .0
+            .get(name)
+            .filter(|text| flag.is_none() && !text.is_empty())
+        else {
+            return Ok(());
+        };
+        *flag = Some(parse(text).map_err(|reason| {
+            let message = format!("{name} is wrong: {reason}");
+            Box::new(Diagnostic::error(Fault::Settings, message))
+        })?);
+        Ok(())
+    }
+}
+
+/// What AVP takes for true and false.
+pub(super) fn go_bool(text: &str) -> Result<bool, String> {
+    match text {
+        "1" | "t" | "T" | "true" | "TRUE" | "True" => Ok(true),
+        "0" | "f" | "F" | "false" | "FALSE" | "False" => Ok(false),
+        _ => Err("it is true or false".to_owned()),
+    }
+}
+
+fn at_least_one(text: &str) -> Result<usize, String> {
+    let number = text.parse().ok().filter(|number| *number > 0);
+    number.ok_or_else(|| "it is a whole number from 1".to_owned())
+}
+
+fn duration(text: &str) -> Result<Duration, String> {
+    let wrong = || "it is a time such as 500ms, 90s or 2m".to_owned();
+    let (number, unit) = split_unit(text);
+    let number: u64 = number.parse().map_err(|_| wrong())?;
+    let milliseconds = match unit {
+        "ms" => Some(number),
+        "s" | "" => number.checked_mul(1000),
+        "m" => number.checked_mul(60_000),
+        _ => None,
+    };
+    // A year is as good as forever, and clocks can add it.
+    let limit = |milliseconds: &u64| *milliseconds <= 366 * 24 * 3_600_000;
+    milliseconds
+        .filter(limit)
+        .map(Duration::from_millis)
+        .ok_or_else(wrong)
+}
+
+fn size(text: &str) -> Result<u64, String> {
+    let wrong = || "it is a size such as 4096, 512KiB, 64MiB or 4GiB".to_owned();
+    let (number, unit) = split_unit(text);
+    let number: u64 = number.parse().map_err(|_| wrong())?;
+    let shift = match unit {
+        "" | "B" => 0,
+        "K" | "KiB" => 10,
+        "M" | "MiB" => 20,
+        "G" | "GiB" => 30,
+        _ => return Err(wrong()),
+    };
+    number.checked_mul(1 << shift).ok_or_else(wrong)
+}
+
+fn split_unit(text: &str) -> (&str, &str) {
+    let end = text
+        .find(|c: char| !c.is_ascii_digit())
+        .unwrap_or(text.len());
+    text.split_at(end)
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory as _;
+
+    use super::*;
+    use crate::diagnostics::{Rendering, render};
+
+    #[test]
+    fn the_definitions_are_consistent() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn times_and_sizes() {
+        let seconds = |text| duration(text).map(|time| time.as_secs_f64());
+        assert_eq!(seconds("90s"), Ok(90.0));
+        assert_eq!(seconds("90"), Ok(90.0));
+        assert_eq!(seconds("2m"), Ok(120.0));
+        assert_eq!(seconds("500ms"), Ok(0.5));
+        for text in [
+            "",
+            "s",
+            "-1s",
+            "1h",
+            "1.5s",
+            "99999999999999999999",
+            "18446744073709551615m",
+            "999999999999s",
+        ] {
+            assert!(duration(text).is_err(), "{text}");
+        }
+        assert_eq!(size("4096"), Ok(4096));
+        assert_eq!(size("1KiB"), Ok(1024));
+        assert_eq!(size("2M"), Ok(2 << 20));
+        assert_eq!(size("4GiB"), Ok(4 << 30));
+        for text in ["", "GiB", "1TiB", "1 GiB", "18446744073709551615GiB", "-1"] {
+            assert!(size(text).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn flags_win_over_variables_and_empty_variables_are_none() {
+        let environment = [
+            ("MANIFUSE_CONFIG", "env.yaml"),
+            ("MANIFUSE_ROOT", "/env"),
+            ("MANIFUSE_TIMEOUT", "5s"),
+            ("MANIFUSE_VERBOSE", ""),
+            ("MANIFUSE_NO_WARNINGS", "true"),
+            ("MANIFUSE_ERROR_FORMAT", "json"),
+        ]
+        .into_iter()
+        .collect();
+        let mut flags = Generate {
+            config_path: Some("flag.yaml".to_owned()),
+            no_warnings: Some(false),
+            ..Generate::default()
+        };
+        flags.fill_from(&environment).unwrap();
+        assert_eq!(flags.config_path.as_deref(), Some("flag.yaml"));
+        assert_eq!(flags.root.as_deref(), Some("/env"));
+        assert_eq!(flags.timeout, Some(Duration::from_secs(5)));
+        assert_eq!(flags.verbose, None);
+        assert_eq!(flags.no_warnings, Some(false));
+        assert_eq!(flags.error_format, Some(ErrorFormat::Json));
+    }
+
+    #[test]
+    fn a_wrong_variable_is_named() {
+        for (name, value, reason) in [
+            (
+                "MANIFUSE_TIMEOUT",
+                "soon",
+                "it is a time such as 500ms, 90s or 2m",
+            ),
+            (
+                "MANIFUSE_INPUT_LIMIT",
+                "x",
+                "it is a size such as 4096, 512KiB, 64MiB or 4GiB",
+            ),
+            ("MANIFUSE_ALLOW_EMPTY", "yes", "it is true or false"),
+            ("MANIFUSE_ERROR_FORMAT", "JSON", "it is text or json"),
+            ("MANIFUSE_CONCURRENCY", "0", "it is a whole number from 1"),
+        ] {
+            let environment = [(name, value)].into_iter().collect();
+            let error = Generate::default().fill_from(&environment).unwrap_err();
+            let expected = format!("error: {name} is wrong: {reason}\n");
+            assert_eq!(render(&[*error], Rendering::PLAIN), expected);
+        }
+    }
+
+    #[test]
+    fn every_variable_in_the_help_is_read() {
+        let help = Cli::command()
+            .find_subcommand_mut("generate")
+            .unwrap()
+            .render_long_help()
+            .to_string();
+        let help = help.split_whitespace().collect::<Vec<_>>().join(" ");
+        let names: Vec<_> = help
+            .split("[env: ")
+            .skip(1)
+            .map(|rest| rest.split(']').next().unwrap())
+            .collect();
+        assert_eq!(names.len(), 10, "{names:?}");
+        for name in names {
+            let environment = [(name, "1")].into_iter().collect();
+            let mut flags = Generate::default();
+            // `1` fits all of them but the format, whose refusal shows that it was read.
+            let filled = flags.fill_from(&environment);
+            let changed = format!("{flags:?}") != format!("{:?}", Generate::default());
+            assert!(changed || filled.is_err(), "{name}");
+        }
+    }
+}

@@ -1,0 +1,258 @@
+//! `generate`: reads the inputs, then the settings, renders, and prints everything or nothing.
+
+use std::ffi::OsString;
+use std::fs;
+use std::io::BufWriter;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::backends::registry;
+use crate::diagnostics::{Diagnostic, Fault, Source, io_reason};
+use crate::env::Environment;
+use crate::files::{self, FolderFiles};
+use crate::inject::{self, CollectOptions, PathRule, RenderContext, Rendered, Stream};
+use crate::input::{self, Inputs, Selection};
+use crate::output;
+use crate::settings::{self, Settings};
+
+use super::flags::Generate;
+use super::instances::{self, Instances};
+use super::report::{self, Failure, Reporter};
+use super::{Name, Process};
+
+/// How long all fetching may take together, if nobody says otherwise.
+const TIMEOUT: Duration = Duration::from_mins(1);
+/// How many requests may be under way at one backend, if nobody says otherwise.
+const CONCURRENCY: usize = 32;
+/// AVP's line above files that it cannot decode.
+const BAD_FILES: &str = "could not read YAML/JSON files:";
+/// AVP's line above references that it cannot resolve.
+const BAD_REFERENCES: &str = "Replace: could not replace all placeholders in Template:";
+
+/// Runs the command and gives its exit code.
+pub(super) fn run(mut flags: Generate, name: Name, process: &mut Process<'_>) -> u8 {
+    let filled = flags.fill_from(&process.environment);
+    let reporter = Reporter::new(&flags, name, process);
+    let read = filled
+        .map_err(Failure::from)
+        .and_then(|()| read(&flags, process));
+    let mut inputs = match read {
+        Ok(inputs) => inputs,
+        Err(failure) => return reporter.fail(process.stderr, failure, &[]),
+    };
+    for file in &inputs.passed_over {
+        reporter.note(
+            process.stderr,
+            &format!("passed over {file}: it is no manifest"),
+        );
+    }
+    let mut warnings = std::mem::take(&mut inputs.warnings);
+    let sources = inputs.sources.as_slice();
+    match render(&flags, name, reporter, process, sources) {
+        Err(mut failure) => {
+            failure.diagnostics.append(&mut warnings);
+            reporter.fail(process.stderr, failure, sources)
+        }
+        Ok(mut rendered) => {
+            warnings.append(&mut rendered.warnings);
+            let mut out = BufWriter::with_capacity(1 << 16, &mut *process.stdout);
+            if let Err(error) = output::print(rendered.slices(), &mut out) {
+                return report::cannot_write(process.stderr, &error);
+            }
+            reporter.warn(process.stderr, warnings, sources);
+            0
+        }
+    }
+}
+
+fn read(flags: &Generate, process: &mut Process<'_>) -> Result<Inputs, Failure> {
+    let selection = Selection {
+        folder: &process.folder,
+        paths: &flags.paths,
+        limit: flags.input_limit.unwrap_or(input::DEFAULT_LIMIT),
+        allow_empty: flags.allow_empty == Some(true),
+    };
+    input::read(selection, process.stdin).map_err(|failure| Failure {
+        lead: failure.lead,
+        diagnostics: failure.diagnostics,
+    })
+}
+
+/// Broken inputs are told before wrong settings, as AVP does, although what is a reference depends on the settings.
+fn render<'s>(
+    flags: &Generate,
+    name: Name,
+    reporter: Reporter,
+    process: &mut Process<'_>,
+    sources: &'s [Arc<Source>],
+) -> Result<Rendered<'s>, Failure> {
+    let configured = configure(flags, name, &process.environment, &process.folder);
+    let stream = collect(flags, configured.as_ref().ok(), sources)?;
+    let (settings, instances) = configured.map_err(Failure::new)?;
+    tell_origins(reporter, process, &settings);
+    let context = context(flags, process, &settings, instances, &stream)?;
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .map_err(|error| {
+            let error = io_reason(&error);
+            Diagnostic::error(Fault::Bug, "the asynchronous runtime did not start")
+                .with_cause(error)
+        })?;
+    runtime
+        .block_on(inject::render(stream, &context))
+        .map_err(|failures| Failure::led(BAD_REFERENCES, failures))
+}
+
+fn configure(
+    flags: &Generate,
+    name: Name,
+    environment: &Environment,
+    folder: &Path,
+) -> Result<(Settings, Instances), Vec<Diagnostic>> {
+    if flags.secret_name.is_some() {
+        let message = "settings in a Kubernetes Secret (-s) are not read by this version";
+        let error = Diagnostic::error(Fault::Settings, message);
+        return Err(vec![
+            error.with_hint("name a settings file by -c, or set variables"),
+        ]);
+    }
+    let settings = settings::load(&settings::Request {
+        environment,
+        folder,
+        system_folder: Path::new(settings::SYSTEM_FOLDER),
+        config: flags.config_path.as_deref(),
+    })?;
+    let token_cache = flags.disable_token_cache != Some(true);
+    let instances = instances::make(&settings, environment, registry::TYPES, name, token_cache)?;
+    Ok((settings, instances))
+}
+
+fn collect<'s>(
+    flags: &Generate,
+    configured: Option<&(Settings, Instances)>,
+    sources: &'s [Arc<Source>],
+) -> Result<Stream<'s>, Failure> {
+    let (default_backend, backends) = match configured {
+        Some((_, instances)) => (Arc::clone(&instances.default), Arc::clone(&instances.names)),
+        None => (Arc::from(""), Arc::from([])),
+    };
+    let options = CollectOptions {
+        default_backend,
+        backends,
+        validate: false,
+    };
+    let stream = inject::collect(sources, &options).map_err(|failures| Failure {
+        lead: flags
+            .paths
+            .iter()
+            .any(|path| path != "-")
+            .then_some(BAD_FILES),
+        diagnostics: failures,
+    })?;
+    if stream.documents() == 0 && flags.allow_empty != Some(true) {
+        let error = Diagnostic::error(Fault::Input, "the input holds no documents");
+        let hint = "Argo CD deletes what an empty render leaves out; if nothing is right, say --allow-empty";
+        return Err(error.with_hint(hint).into());
+    }
+    Ok(stream)
+}
+
+fn context(
+    flags: &Generate,
+    process: &Process<'_>,
+    settings: &Settings,
+    instances: Instances,
+    stream: &Stream<'_>,
+) -> Result<RenderContext, Failure> {
+    let validation = if stream.documents() > 0 {
+        settings.path_validation()
+    } else {
+        Ok(None)
+    };
+    let validation = validation.map_err(|error| Diagnostic::from_error(&error))?;
+    Ok(RenderContext {
+        pool: Arc::new(instances.pool),
+        files: Arc::new(open_files(flags, process)?),
+        path_rules: validation.map(PathRule::new).into_iter().collect(),
+        fetch_timeout: flags.timeout.unwrap_or(TIMEOUT),
+        concurrency: flags.concurrency.unwrap_or(CONCURRENCY),
+    })
+}
+
+fn open_files(flags: &Generate, process: &Process<'_>) -> Result<FolderFiles, Box<Diagnostic>> {
+    let folder = &process.folder;
+    let root = match &flags.root {
+        Some(root) => folder.join(root),
+        None if process.environment.get("ARGOCD_APP_NAME").is_some() => folder.clone(),
+        None => {
+            let rendered = rendered_folder(folder, &flags.paths);
+            files::project_of(&rendered).unwrap_or(rendered)
+        }
+    };
+    let limit = flags.file_limit.unwrap_or(files::DEFAULT_LIMIT);
+    FolderFiles::open(folder, &root, limit).map_err(|error| {
+        let message = format!("the folder {} cannot be the root", root.display());
+        Box::new(Diagnostic::error(Fault::Settings, message).with_cause(io_reason(&error)))
+    })
+}
+
+/// The folder that holds everything that is rendered; the working folder where that would be the whole disk.
+fn rendered_folder(folder: &Path, paths: &[OsString]) -> PathBuf {
+    let folder_of = |path: &OsString| {
+        let place = if path == "-" {
+            folder.to_owned()
+        } else {
+            folder.join(path)
+        };
+        let place = fs::canonicalize(&place).unwrap_or(place);
+        match place.parent() {
+            Some(parent) if !place.is_dir() => parent.to_owned(),
+            _ => place,
+        }
+    };
+    let shared = |a: PathBuf, b: PathBuf| {
+        let components = a.components().zip(b.components());
+        components
+            .take_while(|(a, b)| a == b)
+            .map(|(a, _)| a)
+            .collect()
+    };
+    let common = paths.iter().map(folder_of).reduce(shared);
+    let within = |common: &PathBuf| common.parent().is_some() || paths.len() == 1;
+    common.filter(within).unwrap_or_else(|| folder.to_owned())
+}
+
+/// Under `-v`: which source won for each setting (D40). Never a value.
+fn tell_origins(reporter: Reporter, process: &mut Process<'_>, settings: &Settings) {
+    for (key, origin) in settings.origins() {
+        reporter.note(process.stderr, &format!("{key} is set by {origin}"));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_rendered_folder_holds_all_paths() {
+        let tree = tempfile::tempdir().unwrap();
+        let base = tree.path().canonicalize().unwrap();
+        fs::create_dir_all(base.join("a/b")).unwrap();
+        fs::create_dir_all(base.join("a/c")).unwrap();
+        fs::write(base.join("a/b/x.yaml"), "").unwrap();
+        let of = |paths: &[&str]| {
+            let paths: Vec<_> = paths.iter().map(OsString::from).collect();
+            rendered_folder(&base.join("a"), &paths)
+        };
+        assert_eq!(of(&["b/x.yaml"]), base.join("a/b"));
+        assert_eq!(of(&["b"]), base.join("a/b"));
+        assert_eq!(of(&["b/x.yaml", "c"]), base.join("a"));
+        assert_eq!(of(&["-"]), base.join("a"));
+        assert_eq!(of(&["-", "b"]), base.join("a"));
+        assert_eq!(of(&["nothing.yaml"]), base.join("a"));
+        assert_eq!(of(&["/"]), Path::new("/"));
+        assert_eq!(of(&["/nothing/at/all/x", "b"]), base.join("a"));
+    }
+}

@@ -1,0 +1,235 @@
+//! Backend instances out of the settings: the flat keys make one for each built-in type, `manifuse.yaml` names others.
+//!
+//! This is where settings and the backends' own tables meet, because neither room may know the other.
+
+use std::sync::Arc;
+
+use crate::backends::pool::Pool;
+use crate::backends::registry::{SettingsError, Type};
+use crate::diagnostics::{Diagnostic, Fault, nearest};
+use crate::env::{Environment, Options, Origin, Setting};
+use crate::secret::Text;
+use crate::settings::{BackendSetting, NamedBackend, Settings};
+
+use super::Name;
+
+/// What stands for the default backend where none is set. No instance can have this name.
+const NO_DEFAULT: &str = "path";
+
+/// The instances of a run.
+pub(super) struct Instances {
+    /// All of them.
+    pub(super) pool: Pool,
+    /// The names that references may use.
+    pub(super) names: Arc<[Arc<str>]>,
+    /// What `path:` means.
+    pub(super) default: Arc<str>,
+}
+
+/// Makes the instances. Those that the settings ask for are opened, so that wrong settings are told even if nothing is
+/// fetched; a built-in type without any is opened if a reference names it.
+pub(super) fn make(
+    settings: &Settings,
+    environment: &Environment,
+    types: &'static [Type],
+    name: Name,
+    token_cache: bool,
+) -> Result<Instances, Vec<Diagnostic>> {
+    let mut maker = Maker {
+        environment,
+        types,
+        token_cache,
+        pool: Pool::default(),
+        errors: Vec::new(),
+    };
+    for kind in types.iter().filter(|kind| kind.built_in) {
+        maker.add(kind.name, kind, settings.flat.clone());
+    }
+    for backend in &settings.backends {
+        maker.named(backend, &settings.plain);
+    }
+    let default = maker.default(settings, name);
+    let names = maker.pool.names();
+    let default = match default {
+        Ok(Some(default)) => {
+            maker.open(&default, None);
+            default
+        }
+        Ok(None) => {
+            maker
+                .pool
+                .insert_lazy(NO_DEFAULT, Box::new(|| Err(no_default())));
+            Arc::from(NO_DEFAULT)
+        }
+        Err(error) => {
+            maker.errors.push(*error);
+            Arc::from(NO_DEFAULT)
+        }
+    };
+    if maker.errors.is_empty() {
+        let pool = maker.pool;
+        return Ok(Instances {
+            pool,
+            names,
+            default,
+        });
+    }
+    Err(maker.errors)
+}
+
+fn no_default() -> SettingsError {
+    SettingsError {
+        message: "no default backend is set".to_owned(),
+        hint: Some("set AVP_TYPE, or defaultBackend in manifuse.yaml".to_owned()),
+    }
+}
+
+struct Maker<'a> {
+    environment: &'a Environment,
+    types: &'static [Type],
+    token_cache: bool,
+    pool: Pool,
+    errors: Vec<Diagnostic>,
+}
+
+impl Maker<'_> {
+    fn add(&mut self, name: &str, kind: &'static Type, mut options: Options) {
+        if !self.token_cache {
+            let setting = Setting {
+                value: Text::from("off"),
+                origin: Origin::Flag("--disable-token-cache"),
+            };
+            options.set("MANIFUSE_TOKEN_CACHE", setting);
+        }
+        let environment = self.environment.clone();
+        let open = move || (kind.open)(&options, &environment);
+        self.pool.insert_lazy(name, Box::new(open));
+    }
+
+    /// Opens an instance, to find out whether its settings are right.
+    fn open(&mut self, name: &str, of: Option<&NamedBackend>) {
+        if let Some(Err(error)) = self.pool.get(name) {
+            let mut error = Diagnostic::from_error(error);
+            error.place = of.map(|backend| backend.kind.place.clone());
+            let known = |other: &Diagnostic| other.message == error.message;
+            if !self.errors.iter().any(known) {
+                self.errors.push(error);
+            }
+        }
+    }
+
+    fn named(&mut self, backend: &NamedBackend, plain: &Options) {
+        let Some(kind) = self
+            .types
+            .iter()
+            .find(|kind| kind.name == backend.kind.text)
+        else {
+            let names = self.types.iter().map(|kind| kind.name);
+            let message = format!("there is no backend type {:?}", backend.kind.text);
+            let error = Diagnostic::error(Fault::Settings, message).at(backend.kind.place.clone());
+            self.errors.push(suggest(error, &backend.kind.text, names));
+            return;
+        };
+        let mut options = Options::default();
+        for (key, _) in kind.settings {
+            if let Some(setting) = plain.get(key) {
+                options.set(*key, setting.clone());
+            }
+        }
+        let before = self.errors.len();
+        for setting in &backend.settings {
+            match kind
+                .settings
+                .iter()
+                .find(|(_, dotted)| *dotted == setting.key)
+            {
+                Some((key, _)) => options.set(*key, setting.setting.clone()),
+                None => self.errors.push(unknown(setting, kind)),
+            }
+        }
+        self.add(&backend.name, kind, options);
+        if self.errors.len() == before {
+            self.open(&backend.name, Some(backend));
+        }
+    }
+
+    /// The default backend's name. By our own name a run may do without one.
+    fn default(
+        &self,
+        settings: &Settings,
+        name: Name,
+    ) -> Result<Option<Arc<str>>, Box<Diagnostic>> {
+        if let Some(default) = &settings.default_backend {
+            if self.pool.get(&default.text).is_some() {
+                return Ok(Some(Arc::from(default.text.as_str())));
+            }
+            let message = format!("there is no backend {:?}", default.text);
+            let error = Diagnostic::error(Fault::Settings, message).at(default.place.clone());
+            let names = self.pool.names();
+            return Err(Box::new(suggest(
+                error,
+                &default.text,
+                names.iter().map(|name| &**name),
+            )));
+        }
+        let avp_type = settings.flat.get("AVP_TYPE");
+        let text = avp_type.and_then(|setting| setting.value.expose_str());
+        match (text, settings.backends.as_slice()) {
+            (Some(text), _) if self.is_built_in(text) => Ok(Some(Arc::from(text))),
+            (None, [only]) => Ok(Some(Arc::clone(&only.name))),
+            (None, _) if name == Name::Manifuse => Ok(None),
+            (text, _) => Err(Box::new(
+                self.unsupported(text.unwrap_or_default(), avp_type),
+            )),
+        }
+    }
+
+    fn is_built_in(&self, name: &str) -> bool {
+        self.types
+            .iter()
+            .any(|kind| kind.built_in && kind.name == name)
+    }
+
+    fn unsupported(&self, text: &str, setting: Option<&Setting>) -> Diagnostic {
+        let message = format!("Must provide a supported Vault Type, received {text}");
+        let mut error = Diagnostic::error(Fault::Settings, message);
+        if let Some(setting) = setting {
+            error = error.with_cause(format!("AVP_TYPE is from {}", setting.origin));
+        }
+        let names = || {
+            self.types
+                .iter()
+                .filter(|kind| kind.built_in)
+                .map(|kind| kind.name)
+        };
+        if nearest(text, names()).is_some() {
+            return suggest(error, text, names());
+        }
+        let known: Vec<_> = names().collect();
+        error.with_hint(format!("set AVP_TYPE to one of {}", known.join(", ")))
+    }
+}
+
+fn unknown(setting: &BackendSetting, kind: &Type) -> Diagnostic {
+    let message = format!(
+        "a backend of type {} has no setting {}",
+        kind.name, setting.key
+    );
+    let error = Diagnostic::error(Fault::Settings, message).at(setting.place.clone());
+    suggest(
+        error,
+        &setting.key,
+        kind.settings.iter().map(|(_, dotted)| *dotted),
+    )
+}
+
+fn suggest<'a>(
+    error: Diagnostic,
+    name: &str,
+    names: impl IntoIterator<Item = &'a str>,
+) -> Diagnostic {
+    match nearest(name, names) {
+        Some(meant) => error.with_hint(format!("did you mean {meant}?")),
+        None => error,
+    }
+}
