@@ -1,23 +1,13 @@
 //! Finds the references of a stream. Documents are parsed one by one and their trees dropped; documents that can hold
 //! nothing are not parsed at all.
 
-use std::collections::HashMap;
 use std::sync::Arc;
 
-use super::place::{Place, Site, Work};
-use super::text::Reading;
-use crate::diagnostics::{Diagnostic, Explain, Fault, Place as DiagnosticPlace, Source, Span};
-use crate::manifest::{self, Document, FastPath, Format, Position, StringNode, Strings};
-use crate::placeholder::{self, Generic, Scope};
-use crate::secret::{OnMissing, SecretId};
-use crate::yaml::Style;
-use crate::yaml::tree::{NodeId, NodeKind};
-
-const IGNORE: &str = "avp.kubernetes.io/ignore";
-const PATH: &str = "avp.kubernetes.io/path";
-const SECRET_VERSION: &str = "avp.kubernetes.io/secret-version";
-const KV_VERSION: &str = "avp.kubernetes.io/kv-version";
-const REMOVE_MISSING: &str = "avp.kubernetes.io/remove-missing";
+use super::document::{Collector, diagnostic};
+use super::place::Work;
+use crate::diagnostics::{Diagnostic, Source, Span};
+use crate::manifest::{self, FastPath, Format};
+use crate::placeholder;
 
 /// What collecting must know of the settings.
 #[derive(Clone, Debug)]
@@ -55,332 +45,126 @@ impl Stream<'_> {
 }
 
 /// Reads all documents: their references, or everything that is wrong with them, in file order.
+///
+/// Documents cannot refer to each other, so a large stream is read by all cores side by side.
 pub fn collect<'s>(
     sources: &'s [Arc<Source>],
     options: &CollectOptions,
 ) -> Result<Stream<'s>, Vec<Diagnostic>> {
-    let mut collector = Collector {
-        options,
-        fast: FastPath::new(placeholder::needles()),
-        stream: Stream {
-            sources,
-            works: Vec::new(),
-            documents: 0,
-            warnings: Vec::new(),
-        },
-        errors: Vec::new(),
+    let (jobs, mut errors) = jobs(sources);
+    let fast = FastPath::new(placeholder::needles());
+    let mut stream = Stream {
+        sources,
+        works: Vec::new(),
+        documents: 0,
+        warnings: Vec::new(),
     };
-    for index in 0..sources.len() {
-        collector.source(index);
+    let collector = || Collector {
+        sources,
+        options,
+        fast: &fast,
+        found: Found::default(),
+    };
+    for mut found in in_parallel(&jobs, collector) {
+        stream.works.append(&mut found.works);
+        stream.documents += found.documents;
+        stream.warnings.append(&mut found.warnings);
+        errors.append(&mut found.errors);
     }
-    if collector.errors.is_empty() {
-        Ok(collector.stream)
+    if errors.is_empty() {
+        Ok(stream)
     } else {
-        Err(collector.errors)
+        Err(errors)
     }
 }
 
-struct Collector<'o, 's> {
-    options: &'o CollectOptions,
-    fast: FastPath,
-    stream: Stream<'s>,
-    errors: Vec<Diagnostic>,
+/// A chunk to read.
+#[derive(Clone, Copy)]
+pub(super) struct Job {
+    pub source: usize,
+    pub chunk: Span,
+    pub format: Format,
 }
 
-impl<'s> Collector<'_, 's> {
-    fn source(&mut self, index: usize) {
-        let text = self.stream.sources[index].text();
-        let format = Format::of(text);
-        let (chunks, errors) = manifest::split(text);
-        for error in &errors {
-            self.errors
-                .push(diagnostic(error, &self.stream.sources[index], error.span));
-        }
-        for chunk in chunks {
-            if format == Format::Yaml
-                && !self.options.validate
-                && self.fast.may_pass(&text[chunk.range()])
-            {
-                self.stream.documents += 1;
-            } else {
-                self.chunk(index, chunk, format);
-            }
-        }
+/// All chunks of all sources, in order, and what is wrong with the lines between them.
+fn jobs(sources: &[Arc<Source>]) -> (Vec<Job>, Vec<Diagnostic>) {
+    let mut jobs = Vec::new();
+    let mut errors = Vec::new();
+    for (index, source) in sources.iter().enumerate() {
+        let format = Format::of(source.text());
+        let (chunks, wrong) = manifest::split(source.text());
+        errors.extend(
+            wrong
+                .iter()
+                .map(|error| diagnostic(error, source, error.span)),
+        );
+        jobs.extend(chunks.into_iter().map(|chunk| Job {
+            source: index,
+            chunk,
+            format,
+        }));
     }
-
-    fn chunk(&mut self, index: usize, chunk: Span, format: Format) {
-        let source = &self.stream.sources[index];
-        match Document::read(source.text(), chunk, format) {
-            Err(error) => self.errors.push(diagnostic(&error, source, error.span)),
-            Ok((documents, warnings)) => {
-                for warning in &warnings {
-                    self.stream.warnings.push(as_warning(warning, source));
-                }
-                self.stream.documents += documents.len();
-                for (number, document) in documents.iter().enumerate() {
-                    self.document(index, chunk, number, document);
-                }
-            }
-        }
-    }
-
-    fn document(&mut self, source: usize, chunk: Span, index: usize, document: &Document<'s>) {
-        let annotations = document.annotations();
-        if annotations.is_true(IGNORE) {
-            return;
-        }
-        let identity = document.identity();
-        for name in [IGNORE, PATH, SECRET_VERSION, KV_VERSION, REMOVE_MISSING] {
-            if let Some(span) = annotations.collection(name) {
-                let message = format!("the annotation {name} is a list or a map, not text");
-                self.error(
-                    Diagnostic::error(Fault::Input, message),
-                    source,
-                    span,
-                    &identity,
-                );
-            }
-        }
-        let remove_missing = annotations.is_true(REMOVE_MISSING);
-        if remove_missing && !matches!(document.kind(), "Secret" | "ConfigMap") {
-            let message = format!(
-                "{REMOVE_MISSING} annotation can only be used on Secret or ConfigMap resources"
-            );
-            let span = annotations
-                .get(REMOVE_MISSING)
-                .map_or(chunk, |(_, span)| span);
-            self.error(
-                Diagnostic::error(Fault::Input, message),
-                source,
-                span,
-                &identity,
-            );
-            return;
-        }
-        let scope = self.scope(document, remove_missing);
-        let annotated = annotations
-            .get(PATH)
-            .and_then(|(_, span)| Some((annotated_secret(&scope)?, span)));
-        let strings = document.strings();
-        let reading = Reading {
-            scope: &scope,
-            secret: document.kind() == "Secret",
-        };
-        let places = places(document, &strings, &reading);
-        self.warn_of_fixed_strings(source, document, &strings, &scope);
-        self.refuse_crossed_aliases(source, document, &strings, &places);
-        if annotated.is_some() || !places.is_empty() {
-            let stringify = document.kind() == "ConfigMap";
-            let format = document.format;
-            self.stream.works.push(Work {
-                source,
-                chunk,
-                format,
-                index,
-                identity,
-                stringify,
-                annotated,
-                places,
-            });
-        }
-    }
-
-    fn scope(&self, document: &Document<'s>, remove_missing: bool) -> Scope {
-        let annotations = document.annotations();
-        let text = |name| {
-            annotations
-                .get(name)
-                .map(|(text, _)| Arc::<str>::from(text))
-        };
-        let generic = text(PATH).map(|path| Generic {
-            path: Some(path).filter(|path| !path.is_empty()),
-            version: text(SECRET_VERSION).filter(|version| !version.is_empty()),
-        });
-        Scope {
-            generic,
-            default_backend: Arc::clone(&self.options.default_backend),
-            backends: Arc::clone(&self.options.backends),
-            kv_version: text(KV_VERSION),
-            on_missing: if remove_missing {
-                OnMissing::RemoveEntry
-            } else {
-                OnMissing::Fail
-            },
-        }
-    }
-
-    /// Inline placeholders where nothing is replaced are most likely a mistake (D15).
-    fn warn_of_fixed_strings(
-        &mut self,
-        source: usize,
-        document: &Document<'s>,
-        strings: &Strings<'_>,
-        scope: &Scope,
-    ) {
-        let inline = scope.inline_only();
-        for string in strings
-            .strings
-            .iter()
-            .filter(|string| string.position == Position::Fixed)
-        {
-            if string.node == string.scalar
-                && !placeholder::parse(string.text.as_bytes(), &inline).is_empty()
-            {
-                let warning = Diagnostic::warning(
-                    "a placeholder in a key or in a list within a list is not replaced",
-                );
-                let place = self.place(source, document.span(string.node), &document.identity());
-                self.stream.warnings.push(warning.at(place));
-            }
-        }
-    }
-
-    fn refuse_crossed_aliases(
-        &mut self,
-        source: usize,
-        document: &Document<'s>,
-        strings: &Strings<'_>,
-        places: &[Place<'s>],
-    ) {
-        for alias in &strings.crossed_aliases {
-            let target = document.span(document.tree.target(*alias));
-            let touched = places.iter().any(|place| {
-                target.start <= place.site.span.start && place.site.span.start < target.end
-            });
-            if touched {
-                let message = "an alias in a list within a list stands for text in which placeholders are replaced";
-                let error = Diagnostic::error(Fault::Input, message)
-                    .with_hint("write the text out instead of the alias");
-                self.error(error, source, document.span(*alias), &document.identity());
-            }
-        }
-    }
-
-    fn error(
-        &mut self,
-        error: Diagnostic,
-        source: usize,
-        span: Span,
-        identity: &manifest::Identity,
-    ) {
-        let place = self.place(source, span, identity);
-        self.errors.push(error.at(place));
-    }
-
-    fn place(&self, source: usize, span: Span, identity: &manifest::Identity) -> DiagnosticPlace {
-        let mut place = DiagnosticPlace::new(Arc::clone(&self.stream.sources[source]), span);
-        place.resource = Some(identity.to_string());
-        place
-    }
+    (jobs, errors)
 }
 
-/// The secret that the scope's generic placeholders mean.
-fn annotated_secret(scope: &Scope) -> Option<SecretId> {
-    let generic = scope.generic.as_ref()?;
-    Some(SecretId {
-        backend: Arc::clone(&scope.default_backend),
-        path: generic.path.clone()?,
-        version: generic.version.clone(),
-        kv_version: scope.kv_version.clone(),
+/// Runs the jobs in as many groups of neighbours as there are cores; results in the order of the jobs.
+fn in_parallel<'c, 's>(
+    jobs: &[Job],
+    collector: impl Fn() -> Collector<'c, 's> + Sync,
+) -> Vec<Found<'s>>
+where
+    's: 'c,
+{
+    /// Below this a thread costs more than it gives.
+    const MIN_GROUP: usize = 256 << 10;
+    let run = |jobs: &[Job]| {
+        let mut collector = collector();
+        for job in jobs {
+            collector.job(*job);
+        }
+        collector.found
+    };
+    let total: usize = jobs.iter().map(|job| job.chunk.len()).sum();
+    let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
+    let groups = groups(jobs, (total / cores).max(MIN_GROUP));
+    if groups.len() < 2 {
+        return vec![run(jobs)];
+    }
+    std::thread::scope(|scope| {
+        let threads: Vec<_> = groups
+            .into_iter()
+            .map(|group| scope.spawn(|| run(group)))
+            .collect();
+        let join = |thread: std::thread::ScopedJoinHandle<'_, _>| thread.join();
+        threads
+            .into_iter()
+            .map(|thread| join(thread).unwrap_or_else(|panic| std::panic::resume_unwind(panic)))
+            .collect()
     })
 }
 
-/// The places of a document: each scalar once, where it is defined; an alias only where it differs from its anchor.
-fn places<'s>(
-    document: &Document<'s>,
-    strings: &Strings<'_>,
-    reading: &Reading<'_>,
-) -> Vec<Place<'s>> {
-    let replaced_at_anchor: HashMap<NodeId, bool> = strings
-        .strings
-        .iter()
-        .filter(|string| string.node == string.scalar)
-        .map(|string| (string.scalar, string.position != Position::Fixed))
-        .collect();
-    let mut places: Vec<Place<'s>> = Vec::new();
-    let mut by_scalar: HashMap<NodeId, usize> = HashMap::new();
-    for string in &strings.strings {
-        let at_anchor = replaced_at_anchor
-            .get(&string.scalar)
-            .copied()
-            .unwrap_or(false);
-        let is_alias = string.node != string.scalar;
-        match (string.position == Position::Fixed, is_alias && at_anchor) {
-            (true, true) => {
-                if let Some(&place) = by_scalar.get(&string.scalar) {
-                    places[place].fixed_aliases.push(site(document, string));
-                }
-            }
-            (true, false) | (false, true) => {}
-            (false, false) => {
-                let NodeKind::Scalar(decoded, _) = &document.tree.node(string.scalar).kind else {
-                    continue;
-                };
-                let text = reading.read(decoded.clone(), string.binary);
-                if !text.parts.is_empty() {
-                    by_scalar.entry(string.scalar).or_insert(places.len());
-                    places.push(place(document, string, decoded.clone(), text));
-                }
-            }
+/// Cuts jobs into groups of at least `size` bytes, the last one excepted.
+fn groups(jobs: &[Job], size: usize) -> Vec<&[Job]> {
+    let mut groups = Vec::new();
+    let (mut start, mut bytes) = (0, 0);
+    for (index, job) in jobs.iter().enumerate() {
+        bytes += job.chunk.len();
+        if bytes >= size {
+            groups.push(&jobs[start..=index]);
+            (start, bytes) = (index + 1, 0);
         }
     }
-    places
-}
-
-fn place<'s>(
-    document: &Document<'s>,
-    string: &StringNode<'_>,
-    decoded: std::borrow::Cow<'s, str>,
-    text: super::text::Text<'s>,
-) -> Place<'s> {
-    let entry = match string.position {
-        Position::Value { key, .. } => Some(document.span(key).start),
-        _ => None,
-    };
-    let site = site(document, string);
-    Place {
-        site,
-        decoded,
-        text,
-        shadowed: string.shadowed,
-        entry,
-        fixed_aliases: Vec::new(),
+    if start < jobs.len() {
+        groups.push(&jobs[start..]);
     }
+    groups
 }
 
-fn site(document: &Document<'_>, string: &StringNode<'_>) -> Site {
-    let node = document.tree.node(string.node);
-    let (style, alias) = match &node.kind {
-        NodeKind::Scalar(_, style) => (*style, false),
-        _ => (Style::Plain, true),
-    };
-    let is_string_tag = matches!(
-        node.properties.tag.as_deref(),
-        Some("tag:yaml.org,2002:str" | "tag:yaml.org,2002:binary")
-    );
-    let tag = node
-        .properties
-        .tag_span
-        .filter(|_| is_string_tag)
-        .map(|span| span.shifted(document.offset));
-    Site {
-        span: node.span.shifted(document.offset),
-        style,
-        after: node.after + document.offset,
-        tag,
-        in_flow: string.in_flow,
-        alias,
-        binary: string.binary,
-    }
-}
-
-fn diagnostic(error: &manifest::Error, source: &Arc<Source>, span: Span) -> Diagnostic {
-    Diagnostic::from_error(error).at(DiagnosticPlace::new(Arc::clone(source), span))
-}
-
-fn as_warning(warning: &manifest::Error, source: &Arc<Source>) -> Diagnostic {
-    let mut diagnostic = Diagnostic::warning(warning.to_string())
-        .at(DiagnosticPlace::new(Arc::clone(source), warning.span));
-    diagnostic.hint = warning.hint();
-    diagnostic
+/// What was found in some documents.
+#[derive(Default)]
+pub(super) struct Found<'s> {
+    pub works: Vec<Work<'s>>,
+    pub documents: usize,
+    pub warnings: Vec<Diagnostic>,
+    pub errors: Vec<Diagnostic>,
 }

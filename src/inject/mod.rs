@@ -2,6 +2,7 @@
 //! backends, `substitute` makes edits. Only `fetch` is concurrent and touches the network; the rest is pure.
 
 mod collect;
+mod document;
 mod evaluate;
 mod fetch;
 mod join;

@@ -1,0 +1,335 @@
+//! One chunk of a stream: its documents, what they say by their annotations, and where their references stand.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use super::collect::{CollectOptions, Found, Job};
+use super::place::{Place, Site, Work};
+use super::text::Reading;
+use crate::diagnostics::{Diagnostic, Explain, Fault, Place as DiagnosticPlace, Source, Span};
+use crate::manifest::{self, Document, FastPath, Format, Position, StringNode, Strings};
+use crate::placeholder::{self, Generic, Scope};
+use crate::secret::{OnMissing, SecretId};
+use crate::yaml::Style;
+use crate::yaml::tree::{NodeId, NodeKind};
+
+/// The largest document that is parsed, in bytes (design section 7).
+const MAX_DOCUMENT: usize = 256 << 20;
+
+const IGNORE: &str = "avp.kubernetes.io/ignore";
+const PATH: &str = "avp.kubernetes.io/path";
+const SECRET_VERSION: &str = "avp.kubernetes.io/secret-version";
+const KV_VERSION: &str = "avp.kubernetes.io/kv-version";
+const REMOVE_MISSING: &str = "avp.kubernetes.io/remove-missing";
+
+/// Reads chunks and keeps what it finds.
+pub(super) struct Collector<'c, 's> {
+    pub sources: &'s [Arc<Source>],
+    pub options: &'c CollectOptions,
+    pub fast: &'c FastPath,
+    pub found: Found<'s>,
+}
+
+impl<'s> Collector<'_, 's> {
+    pub(super) fn job(
+        &mut self,
+        Job {
+            source,
+            chunk,
+            format,
+        }: Job,
+    ) {
+        let text = &self.sources[source].text()[chunk.range()];
+        if format == Format::Yaml && !self.options.validate && self.fast.may_pass(text) {
+            self.found.documents += 1;
+        } else {
+            self.chunk(source, chunk, format);
+        }
+    }
+
+    fn chunk(&mut self, index: usize, chunk: Span, format: Format) {
+        let source = &self.sources[index];
+        if chunk.len() > MAX_DOCUMENT {
+            let error = Diagnostic::error(Fault::Input, "a document of more than 256 MiB")
+                .with_hint("split it: a Kubernetes object holds at most a few megabytes");
+            let place = DiagnosticPlace::new(Arc::clone(source), Span::at(chunk.start));
+            self.found.errors.push(error.at(place));
+            return;
+        }
+        match Document::read(source.text(), chunk, format) {
+            Err(error) => self
+                .found
+                .errors
+                .push(diagnostic(&error, source, error.span)),
+            Ok((documents, warnings)) => {
+                for warning in &warnings {
+                    self.found.warnings.push(as_warning(warning, source));
+                }
+                self.found.documents += documents.len();
+                for (number, document) in documents.iter().enumerate() {
+                    self.document(index, chunk, number, document);
+                }
+            }
+        }
+    }
+
+    fn document(&mut self, source: usize, chunk: Span, index: usize, document: &Document<'s>) {
+        let annotations = document.annotations();
+        if annotations.is_true(IGNORE) {
+            return;
+        }
+        let identity = document.identity();
+        for name in [IGNORE, PATH, SECRET_VERSION, KV_VERSION, REMOVE_MISSING] {
+            if let Some(span) = annotations.collection(name) {
+                let message = format!("the annotation {name} is a list or a map, not text");
+                self.error(
+                    Diagnostic::error(Fault::Input, message),
+                    source,
+                    span,
+                    &identity,
+                );
+            }
+        }
+        let remove_missing = annotations.is_true(REMOVE_MISSING);
+        if remove_missing && !matches!(document.kind(), "Secret" | "ConfigMap") {
+            let message = format!(
+                "{REMOVE_MISSING} annotation can only be used on Secret or ConfigMap resources"
+            );
+            let span = annotations
+                .get(REMOVE_MISSING)
+                .map_or(chunk, |(_, span)| span);
+            self.error(
+                Diagnostic::error(Fault::Input, message),
+                source,
+                span,
+                &identity,
+            );
+            return;
+        }
+        let scope = self.scope(document, remove_missing);
+        let annotated = annotations
+            .get(PATH)
+            .and_then(|(_, span)| Some((annotated_secret(&scope)?, span)));
+        let strings = document.strings();
+        let reading = Reading {
+            scope: &scope,
+            secret: document.kind() == "Secret",
+        };
+        let places = places(document, &strings, &reading);
+        self.warn_of_fixed_strings(source, document, &strings, &scope);
+        self.refuse_crossed_aliases(source, document, &strings, &places);
+        if annotated.is_some() || !places.is_empty() {
+            let stringify = document.kind() == "ConfigMap";
+            let format = document.format;
+            self.found.works.push(Work {
+                source,
+                chunk,
+                format,
+                index,
+                identity,
+                stringify,
+                annotated,
+                places,
+            });
+        }
+    }
+
+    fn scope(&self, document: &Document<'s>, remove_missing: bool) -> Scope {
+        let annotations = document.annotations();
+        let text = |name| {
+            annotations
+                .get(name)
+                .map(|(text, _)| Arc::<str>::from(text))
+        };
+        let generic = text(PATH).map(|path| Generic {
+            path: Some(path).filter(|path| !path.is_empty()),
+            version: text(SECRET_VERSION).filter(|version| !version.is_empty()),
+        });
+        Scope {
+            generic,
+            default_backend: Arc::clone(&self.options.default_backend),
+            backends: Arc::clone(&self.options.backends),
+            kv_version: text(KV_VERSION),
+            on_missing: if remove_missing {
+                OnMissing::RemoveEntry
+            } else {
+                OnMissing::Fail
+            },
+        }
+    }
+
+    /// Inline placeholders where nothing is replaced are most likely a mistake (D15).
+    fn warn_of_fixed_strings(
+        &mut self,
+        source: usize,
+        document: &Document<'s>,
+        strings: &Strings<'_>,
+        scope: &Scope,
+    ) {
+        let inline = scope.inline_only();
+        for string in strings
+            .strings
+            .iter()
+            .filter(|string| string.position == Position::Fixed)
+        {
+            if string.node == string.scalar
+                && !placeholder::parse(string.text.as_bytes(), &inline).is_empty()
+            {
+                let warning = Diagnostic::warning(
+                    "a placeholder in a key or in a list within a list is not replaced",
+                );
+                let place = self.place(source, document.span(string.node), &document.identity());
+                self.found.warnings.push(warning.at(place));
+            }
+        }
+    }
+
+    fn refuse_crossed_aliases(
+        &mut self,
+        source: usize,
+        document: &Document<'s>,
+        strings: &Strings<'_>,
+        places: &[Place<'s>],
+    ) {
+        for alias in &strings.crossed_aliases {
+            let target = document.span(document.tree.target(*alias));
+            let touched = places.iter().any(|place| {
+                target.start <= place.site.span.start && place.site.span.start < target.end
+            });
+            if touched {
+                let message = "an alias in a list within a list stands for text in which placeholders are replaced";
+                let error = Diagnostic::error(Fault::Input, message)
+                    .with_hint("write the text out instead of the alias");
+                self.error(error, source, document.span(*alias), &document.identity());
+            }
+        }
+    }
+
+    fn error(
+        &mut self,
+        error: Diagnostic,
+        source: usize,
+        span: Span,
+        identity: &manifest::Identity,
+    ) {
+        let place = self.place(source, span, identity);
+        self.found.errors.push(error.at(place));
+    }
+
+    fn place(&self, source: usize, span: Span, identity: &manifest::Identity) -> DiagnosticPlace {
+        let mut place = DiagnosticPlace::new(Arc::clone(&self.sources[source]), span);
+        place.resource = Some(identity.to_string());
+        place
+    }
+}
+
+/// The secret that the scope's generic placeholders mean.
+fn annotated_secret(scope: &Scope) -> Option<SecretId> {
+    let generic = scope.generic.as_ref()?;
+    Some(SecretId {
+        backend: Arc::clone(&scope.default_backend),
+        path: generic.path.clone()?,
+        version: generic.version.clone(),
+        kv_version: scope.kv_version.clone(),
+    })
+}
+
+/// The places of a document: each scalar once, where it is defined; an alias only where it differs from its anchor.
+fn places<'s>(
+    document: &Document<'s>,
+    strings: &Strings<'_>,
+    reading: &Reading<'_>,
+) -> Vec<Place<'s>> {
+    let replaced_at_anchor: HashMap<NodeId, bool> = strings
+        .strings
+        .iter()
+        .filter(|string| string.node == string.scalar)
+        .map(|string| (string.scalar, string.position != Position::Fixed))
+        .collect();
+    let mut places: Vec<Place<'s>> = Vec::new();
+    let mut by_scalar: HashMap<NodeId, usize> = HashMap::new();
+    for string in &strings.strings {
+        let at_anchor = replaced_at_anchor
+            .get(&string.scalar)
+            .copied()
+            .unwrap_or(false);
+        let is_alias = string.node != string.scalar;
+        match (string.position == Position::Fixed, is_alias && at_anchor) {
+            (true, true) => {
+                if let Some(&place) = by_scalar.get(&string.scalar) {
+                    places[place].fixed_aliases.push(site(document, string));
+                }
+            }
+            (true, false) | (false, true) => {}
+            (false, false) => {
+                let NodeKind::Scalar(decoded, _) = &document.tree.node(string.scalar).kind else {
+                    continue;
+                };
+                let text = reading.read(decoded.clone(), string.binary);
+                if !text.parts.is_empty() {
+                    by_scalar.entry(string.scalar).or_insert(places.len());
+                    places.push(place(document, string, decoded.clone(), text));
+                }
+            }
+        }
+    }
+    places
+}
+
+fn place<'s>(
+    document: &Document<'s>,
+    string: &StringNode<'_>,
+    decoded: std::borrow::Cow<'s, str>,
+    text: super::text::Text<'s>,
+) -> Place<'s> {
+    let entry = match string.position {
+        Position::Value { key, .. } => Some(document.span(key).start),
+        _ => None,
+    };
+    let site = site(document, string);
+    Place {
+        site,
+        decoded,
+        text,
+        shadowed: string.shadowed,
+        entry,
+        fixed_aliases: Vec::new(),
+    }
+}
+
+fn site(document: &Document<'_>, string: &StringNode<'_>) -> Site {
+    let node = document.tree.node(string.node);
+    let (style, alias) = match &node.kind {
+        NodeKind::Scalar(_, style) => (*style, false),
+        _ => (Style::Plain, true),
+    };
+    let is_string_tag = matches!(
+        node.properties.tag.as_deref(),
+        Some("tag:yaml.org,2002:str" | "tag:yaml.org,2002:binary")
+    );
+    let tag = node
+        .properties
+        .tag_span
+        .filter(|_| is_string_tag)
+        .map(|span| span.shifted(document.offset));
+    Site {
+        span: node.span.shifted(document.offset),
+        style,
+        after: node.after + document.offset,
+        tag,
+        in_flow: string.in_flow,
+        alias,
+        binary: string.binary,
+    }
+}
+
+pub(super) fn diagnostic(error: &manifest::Error, source: &Arc<Source>, span: Span) -> Diagnostic {
+    Diagnostic::from_error(error).at(DiagnosticPlace::new(Arc::clone(source), span))
+}
+
+fn as_warning(warning: &manifest::Error, source: &Arc<Source>) -> Diagnostic {
+    let mut diagnostic = Diagnostic::warning(warning.to_string())
+        .at(DiagnosticPlace::new(Arc::clone(source), warning.span));
+    diagnostic.hint = warning.hint();
+    diagnostic
+}
