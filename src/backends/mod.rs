@@ -2,6 +2,8 @@
 //!
 //! The rest of the program knows stores only through [`Backend`] and [`registry`].
 
+mod env;
+mod file;
 pub mod pool;
 pub mod registry;
 mod vault;
