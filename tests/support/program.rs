@@ -32,6 +32,11 @@ pub(crate) struct Run {
 }
 
 impl Program {
+    /// The program by its own name.
+    pub(crate) fn manifuse<A: Into<String>>(args: impl IntoIterator<Item = A>) -> Self {
+        Self::named("manifuse", args)
+    }
+
     /// The program called `argocd-vault-plugin`, by a link of that name.
     pub(crate) fn avp<A: Into<String>>(args: impl IntoIterator<Item = A>) -> Self {
         Self::named("argocd-vault-plugin", args)
