@@ -30,7 +30,7 @@ Where several apply, the first of 5, 2, 4, 3, 1. Called as argocd-vault-plugin: 
     name = "manifuse",
     version,
     about = "Puts secrets into Kubernetes manifests, in place",
-    long_about = "Reads Kubernetes manifests, fetches the secrets that they refer to, puts the values in place and prints the\n\
+    long_about = "Reads Kubernetes manifests, fetches the secrets that they refer to, puts the values in place and prints the \
         manifests. A drop-in replacement for argocd-vault-plugin.",
     after_long_help = EXAMPLES,
     term_width = 100

@@ -44,7 +44,7 @@ impl Reader {
 
     pub(super) fn stdin(&mut self, stdin: &mut dyn Read) {
         let name = "<stdin>".to_owned();
-        match self.read_all(stdin) {
+        match self.read_all(stdin, 0) {
             Err(error) => {
                 let error = Diagnostic::error(Fault::Input, "could not read standard input")
                     .with_cause(io_reason(&error));
@@ -62,7 +62,7 @@ impl Reader {
     }
 
     pub(super) fn file(&mut self, found: &FoundFile) {
-        let bytes = open(&found.path).and_then(|mut file| self.read_all(&mut file));
+        let bytes = open(&found.path).and_then(|(mut file, size)| self.read_all(&mut file, size));
         match bytes {
             Err(error) => self.fail_file(&found.name, &io_reason(&error)),
             Ok(None) => self.fail_too_large(&found.name),
@@ -89,11 +89,15 @@ impl Reader {
         })
     }
 
-    /// Everything, or `None` when it is more than is left of the limit.
-    fn read_all(&mut self, from: &mut dyn Read) -> io::Result<Option<Vec<u8>>> {
-        let mut bytes = Vec::new();
-        from.take(self.left.saturating_add(1))
-            .read_to_end(&mut bytes)?;
+    /// Everything, or `None` when it is more than is left of the limit. Inputs may be large: the expected size saves
+    /// room that growing would take.
+    fn read_all(&mut self, from: &mut dyn Read, size: u64) -> io::Result<Option<Vec<u8>>> {
+        let limit = self.left.saturating_add(1);
+        let expected = usize::try_from(size.min(limit)).unwrap_or_default();
+        // One byte more shows the end without growing.
+        let mut bytes = Vec::with_capacity(expected.saturating_add(1));
+        from.take(limit).read_to_end(&mut bytes)?;
+        bytes.shrink_to_fit();
         match self.left.checked_sub(bytes.len() as u64) {
             Some(left) => {
                 self.left = left;
@@ -122,8 +126,8 @@ impl Reader {
     }
 }
 
-/// Opens a regular file. A pipe is refused before it is opened, because that would wait for its writer.
-fn open(path: &Path) -> io::Result<File> {
+/// Opens a regular file, and says its size. A pipe is refused before it is opened, because that would wait for its writer.
+fn open(path: &Path) -> io::Result<(File, u64)> {
     let metadata = path.metadata()?;
     if metadata.is_dir() {
         return Err(io::ErrorKind::IsADirectory.into());
@@ -131,7 +135,7 @@ fn open(path: &Path) -> io::Result<File> {
     if !metadata.is_file() {
         return Err(io::Error::other("not a regular file"));
     }
-    File::open(path)
+    Ok((File::open(path)?, metadata.len()))
 }
 
 /// The bytes as text, or where they stop being UTF-8. The text up to there is enough to count lines.
