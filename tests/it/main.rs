@@ -9,6 +9,8 @@ mod golden;
 #[cfg(test)]
 mod house;
 #[cfg(test)]
+mod live_vault;
+#[cfg(test)]
 mod properties;
 #[cfg(test)]
 mod public_manifests;

@@ -54,7 +54,7 @@ fn options(settings: &[(&str, &str)]) -> Options {
     options
 }
 
-fn open(settings: &[(&str, &str)]) -> Result<Arc<dyn Backend>, SettingsError> {
+pub(crate) fn open(settings: &[(&str, &str)]) -> Result<Arc<dyn Backend>, SettingsError> {
     // Retries must not make tests slow; everything else is as users have it.
     let mut all = vec![("MANIFUSE_VAULT_RETRY_WAIT", "1ms")];
     all.extend_from_slice(settings);
@@ -73,7 +73,7 @@ fn with_token(url: &str, more: &[(&str, &str)]) -> Arc<dyn Backend> {
     open(&settings).unwrap()
 }
 
-fn request(path: &str) -> Request {
+pub(crate) fn request(path: &str) -> Request {
     Request {
         id: SecretId {
             backend: "vault".into(),
@@ -86,7 +86,11 @@ fn request(path: &str) -> Request {
 }
 
 /// One run: everything fetched at the same time, under one deadline.
-fn run(backend: &dyn Backend, requests: &[Request], limit: Duration) -> Vec<Result<Answer, Error>> {
+pub(crate) fn run(
+    backend: &dyn Backend,
+    requests: &[Request],
+    limit: Duration,
+) -> Vec<Result<Answer, Error>> {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
@@ -106,12 +110,12 @@ fn run(backend: &dyn Backend, requests: &[Request], limit: Duration) -> Vec<Resu
 /// Long enough for a busy machine; no test waits for it to pass.
 const PATIENCE: Duration = Duration::from_secs(30);
 
-fn fetch(backend: &dyn Backend, path: &str) -> Result<Answer, Error> {
+pub(crate) fn fetch(backend: &dyn Backend, path: &str) -> Result<Answer, Error> {
     run(backend, &[request(path)], PATIENCE).remove(0)
 }
 
 /// The failure, after a look for secrets in everything that it can print.
-fn failure(outcome: Result<Answer, Error>) -> Error {
+pub(crate) fn failure(outcome: Result<Answer, Error>) -> Error {
     let error = outcome.unwrap_err();
     let all = format!("{error} {error:?} {:?} {:?}", error.causes, error.hint);
     assert!(!all.contains("CANARY"), "a secret shows: {all}");
@@ -119,7 +123,7 @@ fn failure(outcome: Result<Answer, Error>) -> Error {
 }
 
 /// The text of a string value.
-fn text(answer: &Answer, key: &str) -> String {
+pub(crate) fn text(answer: &Answer, key: &str) -> String {
     match answer.outcome(key) {
         Outcome::Present(Value::String(text)) => text.expose_str().unwrap().to_owned(),
         other => panic!("{key}: {other:?}"),
