@@ -131,12 +131,14 @@ fn broken_links_and_folders_behind_links_are_told_together() {
     let tree = Tree::new(&[("out/f/x.yaml", b"x"), ("d/a.yaml", b"a")])
         .link("d/b.yaml", "nowhere.yaml")
         .link("d/c.yaml", "../out/f")
-        .link("d/e.yaml", "e.yaml");
+        .link("d/e.yaml", "e.yaml")
+        .link("d/f.yaml", "/dev/null");
     let text = tree.failure("d");
     let expected = "could not read YAML/JSON files:\n\
         error: could not read file: d/b.yaml from disk\n  = cause: no such file or directory\n\
         error: could not read file: d/c.yaml from disk\n  = cause: is a directory\n\
-        error: could not read file: d/e.yaml from disk\n  = cause: too many levels of symbolic links\n";
+        error: could not read file: d/e.yaml from disk\n  = cause: too many levels of symbolic links\n\
+        error: could not read file: d/f.yaml from disk\n  = cause: not a regular file\n";
     assert_eq!(text, expected);
 }
 
@@ -169,6 +171,10 @@ fn nothing_found_says_why() {
            = help: root is a link; root/ looks into the folder behind it\n"
     );
     assert_eq!(tree.names("root/"), ["root/a.yaml"]);
+    assert_eq!(
+        tree.failure(""),
+        "error: no YAML or JSON files were found in \n  = cause: no such file or directory\n"
+    );
 }
 
 #[test]

@@ -32,6 +32,11 @@ pub(super) struct Found {
 /// Walks one path. A path that does not exist is taken for a file if it is named like one, so that reading fails.
 pub(super) fn walk(base: &Path, path: &OsString) -> Found {
     let mut found = Found::default();
+    if path.is_empty() {
+        // Joined it would be the folder itself: surely not what an unset variable should render.
+        found.missing = true;
+        return found;
+    }
     let place = base.join(path);
     let name = path.to_string_lossy();
     let metadata = place.symlink_metadata();

@@ -177,3 +177,43 @@ fn the_plugin_file_runs_what_it_says() {
     assert_eq!((run.code, run.stderr.as_str()), (Some(0), ""));
     assert_eq!(text(&run), "kind: X\na: CANARY-user\n");
 }
+
+#[test]
+fn the_settings_page_shows_files_that_are_right() {
+    let page = include_str!("../../docs/settings.md");
+    let blocks: Vec<_> = page.split("```yaml\n").skip(1).collect();
+    assert_eq!(blocks.len(), 2);
+    for block in blocks {
+        let settings = block.split("```").next().unwrap();
+        let run = Program::manifuse(["generate", "-", "-c", "c.yaml"])
+            .file("c.yaml", settings)
+            .env("AVP_SECRET_ID", "x")
+            .stdin("kind: X\n")
+            .run();
+        assert_eq!((run.code, run.stderr.as_str()), (Some(0), ""), "{settings}");
+    }
+}
+
+#[test]
+fn the_command_line_page_shows_every_variable_of_the_help() {
+    let page = include_str!("../../docs/command-line.md");
+    let run = Program::manifuse(["generate", "--help"]).run();
+    let help: Vec<_> = text(&run).split_whitespace().collect();
+    let variables: Vec<_> = help
+        .iter()
+        .filter(|word| word.starts_with("MANIFUSE_"))
+        .map(|word| word.trim_end_matches(']'))
+        .collect();
+    assert_eq!(variables.len(), 10);
+    for variable in variables {
+        assert!(page.contains(&format!("| `{variable}` |")), "{variable}");
+    }
+    let exit_codes = text(&run)
+        .lines()
+        .filter_map(|line| line.strip_prefix("  "));
+    for line in exit_codes {
+        if let Some((code, meaning)) = line.split_once("  ").filter(|(code, _)| code.len() == 1) {
+            assert!(page.contains(&format!("| {code} | {meaning} |")), "{line}");
+        }
+    }
+}

@@ -5,7 +5,7 @@ use serde::Serialize;
 use super::Rendering;
 use crate::diagnostics::{Diagnostic, Fault, LineColumn, Severity};
 
-/// One line. The names are an interface: `docs` promise them.
+/// One line. The names are an interface, promised by `docs/command-line.md`.
 #[derive(Serialize)]
 struct Report<'a> {
     severity: &'static str,
