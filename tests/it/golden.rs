@@ -12,10 +12,17 @@ use crate::support::tree::{Tree, differences};
 use crate::support::{fake_vault, kube_yaml};
 
 /// Cases of a settings file type that is not read yet: the word that the error must hold.
-const NOT_YET: &[(&str, &str)] = &[
+pub(crate) const NOT_YET: &[(&str, &str)] = &[
     ("settings/013-file-toml", "toml"),
     ("settings/014-file-properties", "properties"),
     ("settings/015-file-hcl", "hcl"),
+];
+
+/// Cases that fail, with an issue or a fix on its way. One that passes must leave the list.
+const OPEN: &[&str] = &[
+    "json/004-with-separator-after-blank-line",
+    "kinds/011-secret-base64-wrapped",
+    "remove-missing/019-anchored",
 ];
 
 macro_rules! areas {
@@ -23,7 +30,6 @@ macro_rules! areas {
         const AREAS: &[(&str, &str)] = &[$(($area, include_str!(concat!("../golden/avp/", $area, ".txt")))),*];
 
         $(#[test]
-        #[ignore = "nothing renders yet"]
         fn $test() {
             let (area, bundle) = AREAS.iter().find(|(area, _)| *area == $area).unwrap();
             check(&cases(area, bundle));
@@ -51,10 +57,7 @@ areas! {
 
 #[test]
 fn no_case_is_lost() {
-    let all: Vec<Case> = AREAS
-        .iter()
-        .flat_map(|(area, bundle)| cases(area, bundle))
-        .collect();
+    let all = all_cases();
     assert_eq!(all.len(), 524);
     for (id, _) in NOT_YET {
         assert!(all.iter().any(|case| case.id == *id), "{id} is no case");
@@ -64,12 +67,27 @@ fn no_case_is_lost() {
     assert_eq!(bundles.count(), AREAS.len());
 }
 
+/// The cases of all areas.
+pub(crate) fn all_cases() -> Vec<Case> {
+    AREAS
+        .iter()
+        .flat_map(|(area, bundle)| cases(area, bundle))
+        .collect()
+}
+
 /// Runs the cases and reports all that fail at once.
 fn check(cases: &[Case]) {
     let mut report = String::new();
     let mut failed = 0;
     for case in cases {
-        let complaints = complaints(case);
+        let mut complaints = complaints(case);
+        if OPEN.contains(&case.id.as_str()) {
+            complaints = if complaints.is_empty() {
+                vec!["passes: take it off the list of open cases".to_owned()]
+            } else {
+                Vec::new()
+            };
+        }
         failed += usize::from(!complaints.is_empty());
         for (index, complaint) in complaints.iter().enumerate() {
             let lead = if index == 0 { &case.id } else { "" };
@@ -87,7 +105,7 @@ fn check(cases: &[Case]) {
 fn complaints(case: &Case) -> Vec<String> {
     let server = fake_vault::start(case.vault.clone());
     let program = prepare(case, &server);
-    let run = (1..case.runs).fold(program.run(), |_, _| program.run());
+    let run = run(case, &program);
     let mut complaints = match NOT_YET.iter().find(|(id, _)| *id == case.id) {
         Some((_, word)) => failure(&run)
             .into_iter()
@@ -96,7 +114,8 @@ fn complaints(case: &Case) -> Vec<String> {
         None => verdict(case, &run),
     };
     let requests = server.lines();
-    if requests.len() > case.requests {
+    // Where ours differs, argocd-vault-plugin has often failed before its first request.
+    if requests.len() > case.requests && !case.differs {
         complaints.push(format!(
             "{} requests, where {} are enough: {requests:?}",
             requests.len(),
@@ -107,7 +126,13 @@ fn complaints(case: &Case) -> Vec<String> {
     complaints
 }
 
-fn prepare(case: &Case, server: &Server) -> Program {
+/// Makes the call as often as the case says; the last one counts.
+pub(crate) fn run(case: &Case, program: &Program) -> Run {
+    (1..case.runs).fold(program.run(), |_, _| program.run())
+}
+
+/// The case's files, links and variables, and the fake Vault's address.
+pub(crate) fn prepare(case: &Case, server: &Server) -> Program {
     let address = |text: &str| text.replace("@VAULT_ADDR@", &server.url());
     let mut program = Program::avp(&case.args).env("VAULT_ADDR", server.url());
     for (name, value) in &case.env {

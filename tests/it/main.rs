@@ -9,7 +9,11 @@ mod golden;
 #[cfg(test)]
 mod house;
 #[cfg(test)]
+mod live_golden;
+#[cfg(test)]
 mod live_vault;
+#[cfg(test)]
+mod live_yaml;
 #[cfg(test)]
 mod properties;
 #[cfg(test)]

@@ -29,7 +29,6 @@ const ROOMS: &[(&str, &[&str])] = &[
             "diagnostics",
         ],
     ),
-    ("output", &["inject", "manifest", "yaml", "diagnostics"]),
     (
         "inject",
         &[
@@ -58,6 +57,7 @@ const ROOMS: &[(&str, &[&str])] = &[
         ],
     ),
     ("input", &["files", "diagnostics"]),
+    ("output", &["diagnostics"]),
     (
         "backends",
         &[

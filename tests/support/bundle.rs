@@ -19,6 +19,8 @@ pub(crate) struct Case {
     pub(crate) runs: usize,
     pub(crate) vault: Table,
     pub(crate) expect: Expect,
+    /// Whether ours does something else on purpose.
+    pub(crate) differs: bool,
     /// How many requests argocd-vault-plugin made, all runs together.
     pub(crate) requests: usize,
 }
@@ -71,7 +73,7 @@ const USUAL: [(&str, &str); 4] = [
 impl Reader<'_> {
     fn line(&mut self, word: &str, rest: &str) {
         match word {
-            "" | "#" | "rule" | "differs" => {}
+            "" | "#" | "rule" => {}
             "vault" => self.vault(rest),
             "answer" => self.table().push(rest),
             "status" => self.answer().status = rest.parse().unwrap(),
@@ -114,6 +116,7 @@ impl Reader<'_> {
                 let (name, text) = rest.split_once('=').unwrap();
                 case.env.insert(name.to_owned(), value(text));
             }
+            "differs" => case.differs = true,
             "folder" => case.folders.push(rest.to_owned()),
             "link" => {
                 let (name, target) = rest.split_once(' ').unwrap();

@@ -6,6 +6,7 @@
 //! keys, and a JSON number beyond 64-bit floats.
 
 use std::collections::HashMap;
+use std::panic::catch_unwind;
 use std::sync::LazyLock;
 
 use base64::Engine as _;
@@ -66,6 +67,11 @@ pub(super) fn split(stream: &[u8]) -> Vec<Vec<u8>> {
 
 /// The first document of a text.
 pub(crate) fn document(text: &[u8]) -> Result<Tree, String> {
+    // libyaml-safer panics on a few malformed texts.
+    catch_unwind(|| composed(text)).unwrap_or(Err("libyaml-safer gave up".to_owned()))
+}
+
+fn composed(text: &[u8]) -> Result<Tree, String> {
     let mut input = text;
     let mut parser = Parser::new();
     parser.set_input_string(&mut input);

@@ -5,6 +5,7 @@ pub(crate) mod certificates;
 pub(crate) mod core_yaml;
 pub(crate) mod fake_vault;
 pub(crate) mod kube_yaml;
+pub(crate) mod live;
 pub(crate) mod nodes;
 pub(crate) mod program;
 pub(crate) mod render;
