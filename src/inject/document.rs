@@ -324,7 +324,10 @@ fn site(document: &Document<'_>, string: &StringNode<'_>) -> Site {
 }
 
 pub(super) fn diagnostic(error: &manifest::Error, source: &Arc<Source>, span: Span) -> Diagnostic {
-    Diagnostic::from_error(error).at(DiagnosticPlace::new(Arc::clone(source), span))
+    let mut diagnostic =
+        Diagnostic::from_error(error).at(DiagnosticPlace::new(Arc::clone(source), span));
+    diagnostic.avp.clone_from(&error.avp);
+    diagnostic
 }
 
 fn as_warning(warning: &manifest::Error, source: &Arc<Source>) -> Diagnostic {

@@ -80,11 +80,12 @@ impl<'s> Document<'s> {
     fn read_yaml(text: &'s str, offset: usize) -> Result<(Option<Tree<'s>>, Vec<Error>), Error> {
         let syntax = |error| Error::syntax(&error, Format::Yaml, offset);
         if let Some(line) = directive(text) {
-            let message =
+            let message = "a directive that the --- line cuts off from its document";
+            let phrase =
                 "error converting YAML to JSON: yaml: did not find expected <document start>";
-            return Err(Error::new(message, line.shifted(offset)).with_hint(
-                "a directive is cut off from its document by the --- line: remove the directive",
-            ));
+            return Err(Error::new(message, line.shifted(offset))
+                .with_avp(phrase)
+                .with_hint("remove the directive: Kubernetes needs none"));
         }
         let mut reader = YamlReader::new(text);
         let Some(tree) = Tree::read(&mut reader).map_err(syntax)? else {
@@ -276,12 +277,15 @@ fn check_kind(tree: &Tree<'_>, offset: usize) -> Result<(), Error> {
     }
     let (message, span) = match kind {
         Some(kind) => (
-            "Object 'Kind' is missing: kind is not a string with text in it",
+            "the document's kind is not a string with text in it",
             at(kind),
         ),
-        None => ("Object 'Kind' is missing", Span::at(at(Tree::ROOT).start)),
+        None => ("the document has no kind", Span::at(at(Tree::ROOT).start)),
     };
-    Err(Error::new(message, span).with_hint("each document needs a kind, like `kind: ConfigMap`"))
+    let phrase = "error unmarshaling JSON: while decoding JSON: Object 'Kind' is missing";
+    Err(Error::new(message, span)
+        .with_avp(phrase)
+        .with_hint("each document needs a kind, like `kind: ConfigMap`"))
 }
 
 /// Numbers that no 64-bit float holds are refused, as Kubernetes' JSON reader does.

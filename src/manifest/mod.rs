@@ -24,6 +24,8 @@ pub struct Error {
     pub span: Span,
     /// What to try.
     pub hint: Option<String>,
+    /// AVP's leading phrase for the same failure.
+    pub avp: Option<String>,
 }
 
 impl Error {
@@ -32,6 +34,7 @@ impl Error {
             message: message.into(),
             span,
             hint: None,
+            avp: None,
         }
     }
 
@@ -42,16 +45,22 @@ impl Error {
         }
     }
 
+    fn with_avp(self, phrase: impl Into<String>) -> Self {
+        Self {
+            avp: Some(phrase.into()),
+            ..self
+        }
+    }
+
     /// A syntax error of a chunk that begins at `offset`.
     fn syntax(error: &SyntaxError, format: Format, offset: usize) -> Self {
-        let language = match format {
-            Format::Yaml => "error converting YAML to JSON: yaml",
-            Format::Json => "json",
+        let (language, phrase) = match format {
+            Format::Yaml => ("YAML", "error converting YAML to JSON: yaml"),
+            Format::Json => ("JSON", "json"),
         };
-        Self::new(
-            format!("{language}: {}", error.message),
-            Span::at(offset + error.position),
-        )
+        let message = format!("this is not {language}: {}", error.message);
+        let span = Span::at(offset + error.position);
+        Self::new(message, span).with_avp(format!("{phrase}: {}", error.message))
     }
 }
 

@@ -69,7 +69,8 @@ fn check_separator(line: &str, start: usize) -> Result<(), Error> {
         return Ok(());
     }
     let span = Span::new(start, start + line.trim_end().len());
-    Err(Error::new("invalid Yaml document separator", span)
+    Err(Error::new("something stands behind the --- of a separator line", span)
+        .with_avp("invalid Yaml document separator")
         .with_hint("nothing but a comment may stand behind --- on its line; begin the document on the next line"))
 }
 
