@@ -254,13 +254,19 @@ fn places<'s>(
             .copied()
             .unwrap_or(false);
         let is_alias = string.node != string.scalar;
+        let known = by_scalar.get(&string.scalar).copied();
         match (string.position == Position::Fixed, is_alias && at_anchor) {
             (true, true) => {
-                if let Some(&place) = by_scalar.get(&string.scalar) {
+                if let Some(place) = known {
                     places[place].fixed_aliases.push(site(document, string));
                 }
             }
-            (true, false) | (false, true) => {}
+            (false, true) => {
+                if let (Some(place), Some(entry)) = (known, entry_of(document, string)) {
+                    places[place].alias_entries.push(entry);
+                }
+            }
+            (true, false) => {}
             (false, false) => {
                 let NodeKind::Scalar(decoded, _) = &document.tree.node(string.scalar).kind else {
                     continue;
@@ -282,10 +288,7 @@ fn place<'s>(
     decoded: std::borrow::Cow<'s, str>,
     text: super::text::Text<'s>,
 ) -> Place<'s> {
-    let entry = match string.position {
-        Position::Value { key, .. } => Some(document.span(key).start),
-        _ => None,
-    };
+    let entry = entry_of(document, string);
     let site = site(document, string);
     Place {
         site,
@@ -293,7 +296,16 @@ fn place<'s>(
         text,
         shadowed: string.shadowed,
         entry,
+        alias_entries: Vec::new(),
         fixed_aliases: Vec::new(),
+    }
+}
+
+/// Where the key of a string's map entry begins in the source.
+fn entry_of(document: &Document<'_>, string: &StringNode<'_>) -> Option<usize> {
+    match string.position {
+        Position::Value { key, .. } => Some(document.span(key).start),
+        _ => None,
     }
 }
 

@@ -25,7 +25,14 @@ impl Rendered<'_> {
                 (Format::Json, true) => joint.text(text, edits, ""),
                 (Format::Json, false) => joint.json_documents(text, edits),
                 (Format::Yaml, _) if is_blank(text) && texts.len() > 1 => {}
-                (Format::Yaml, _) => joint.text(text, edits, SEPARATOR),
+                (Format::Yaml, _) => {
+                    let alone = texts.len() == 1 && !text.contains("\n---");
+                    if joint.slices.is_empty() && !alone && text.trim_start().starts_with('{') {
+                        // Without it, readers would take the whole stream for JSON.
+                        joint.put(SEPARATOR);
+                    }
+                    joint.text(text, edits, SEPARATOR);
+                }
             }
         }
         joint.slices
@@ -47,7 +54,7 @@ impl<'r> Joint<'r> {
     /// order mark.
     fn text(&mut self, text: &'r str, edits: &'r [Edit], separator: &'r str) {
         let mut start = 0;
-        if !self.slices.is_empty() {
+        if self.slices.iter().any(|slice| *slice != SEPARATOR) {
             start = text.len() - text.trim_start_matches(BYTE_ORDER_MARK).len();
             self.end_line();
             if !text[start..].starts_with("---") {
@@ -124,6 +131,7 @@ mod tests {
             "kind: X",
             "\u{feff}---\nkind: X\n---\n",
             "{\"kind\": \"X\"} {\"kind\": \"Y\"}",
+            "\n{\"kind\": \"X\"}\n",
         ] {
             assert_eq!(joined(&[text]), text);
         }
@@ -148,6 +156,10 @@ mod tests {
         assert_eq!(
             joined(&["kind: X\n", json_y]),
             "kind: X\n---\n{\"kind\":\"Y\"}"
+        );
+        assert_eq!(
+            joined(&["\n{\"kind\":\"X\"}\n---\nkind: Y\n"]),
+            "---\n\n{\"kind\":\"X\"}\n---\nkind: Y\n"
         );
         let two = format!("{json_x}{json_y}");
         assert_eq!(

@@ -20,7 +20,7 @@ use std::time::Duration;
 use regex::Regex;
 
 use crate::backends::pool::Pool;
-use crate::diagnostics::{Diagnostic, Source};
+use crate::diagnostics::Diagnostic;
 use crate::files::Files;
 
 pub use collect::{CollectOptions, Stream, collect};
@@ -49,7 +49,7 @@ impl PathRule {
     }
 }
 
-/// Runs the whole line behind `collect`: all edits, or all failures in file order.
+/// Runs the whole line behind `collect`: all edits, or all failures.
 pub async fn render<'s>(
     stream: Stream<'s>,
     context: &RenderContext,
@@ -57,17 +57,6 @@ pub async fn render<'s>(
     let plan = plan(&stream, context);
     let answers = fetch(&plan, context).await;
     substitute(stream, &plan, &answers)
-}
-
-/// Sorts diagnostics by source and position; those without a place come first.
-pub fn sort(diagnostics: &mut [Diagnostic], sources: &[Arc<Source>]) {
-    diagnostics.sort_by_key(|diagnostic| {
-        let place = diagnostic.place.as_ref()?;
-        let index = sources
-            .iter()
-            .position(|source| Arc::ptr_eq(source, &place.source));
-        Some((index, place.span.start))
-    });
 }
 
 #[cfg(test)]

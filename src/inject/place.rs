@@ -41,6 +41,8 @@ pub(super) struct Place<'s> {
     pub shadowed: bool,
     /// The start of the entry's key in the source, if it is a map's value.
     pub entry: Option<usize>,
+    /// The same for each alias of this scalar that is a map's value: such an entry goes when this one goes.
+    pub alias_entries: Vec<usize>,
     /// Aliases of this scalar where nothing is replaced: the old text is written there.
     pub fixed_aliases: Vec<Site>,
 }

@@ -1,8 +1,11 @@
 //! Removes map entries (`remove-missing`): whole lines in block style, with their comma in flow style, and `{}` where
 //! nothing stays.
 
+use std::collections::HashSet;
+use std::sync::Arc;
+
 use super::place::Work;
-use crate::diagnostics::{Diagnostic, Fault, Span};
+use crate::diagnostics::{Diagnostic, Fault, Place, Source, Span};
 use crate::manifest::Document;
 use crate::yaml::Layout;
 use crate::yaml::edit::Edit;
@@ -11,7 +14,7 @@ use crate::yaml::tree::{NodeId, NodeKind};
 
 /// The edits that remove the entries whose keys begin at these positions of the source.
 pub(super) fn edits(
-    source: &str,
+    source: &Arc<Source>,
     work: &Work<'_>,
     keys: &[usize],
 ) -> Result<Vec<Edit>, Box<Diagnostic>> {
@@ -24,7 +27,8 @@ pub(super) fn edits(
             "a document could not be read a second time",
         ))
     };
-    let (documents, _) = Document::read(source, work.chunk, work.format).map_err(|_| bug())?;
+    let (documents, _) =
+        Document::read(source.text(), work.chunk, work.format).map_err(|_| bug())?;
     let document = documents.get(work.index).ok_or_else(bug)?;
     let removal = Removal { source, document };
     removal.refuse_anchors(keys)?;
@@ -34,7 +38,7 @@ pub(super) fn edits(
 }
 
 struct Removal<'r, 's> {
-    source: &'s str,
+    source: &'r Arc<Source>,
     document: &'r Document<'s>,
 }
 
@@ -46,23 +50,21 @@ impl Removal<'_, '_> {
     /// An anchor that an alias elsewhere needs cannot go.
     fn refuse_anchors(&self, keys: &[usize]) -> Result<(), Box<Diagnostic>> {
         let tree = &self.document.tree;
-        let aliased: Vec<NodeId> = (0..tree.len()).map(|id| tree.target(id)).collect();
-        let is_aliased = |node: NodeId| {
-            aliased
-                .iter()
-                .enumerate()
-                .any(|(id, target)| id != node && *target == node)
-        };
-        for (key, value) in (0..tree.len()).flat_map(|id| self.own_entries(id)) {
-            if keys.contains(&self.start(*key)) && (is_aliased(*key) || is_aliased(*value)) {
-                let message = "an entry with a missing value cannot be removed: an alias elsewhere refers to it";
-                let error = Diagnostic::error(Fault::Input, message);
-                return Err(Box::new(
-                    error.with_hint("write the text out instead of the alias"),
-                ));
-            }
-        }
-        Ok(())
+        let goes: HashSet<NodeId> = (0..tree.len())
+            .flat_map(|id| self.own_entries(id))
+            .filter(|(key, _)| keys.contains(&self.start(*key)))
+            .flat_map(|(key, value)| [*key, *value])
+            .collect();
+        let needed = (0..tree.len()).find(|id| {
+            !goes.contains(id) && tree.target(*id) != *id && goes.contains(&tree.target(*id))
+        });
+        let Some(alias) = needed else { return Ok(()) };
+        let message = "an entry with a missing value cannot be removed: this alias refers to it";
+        let place = Place::new(Arc::clone(self.source), self.document.span(alias));
+        let error = Diagnostic::error(Fault::Input, message).at(place);
+        Err(Box::new(
+            error.with_hint("write the text out instead of the alias"),
+        ))
     }
 
     /// The entries of a mapping node itself; an alias for it has none.
@@ -108,7 +110,7 @@ impl Removal<'_, '_> {
             .max()
             .unwrap_or_default();
         let after = self.document.tree.node(mapping).after + self.document.offset;
-        let gap = &self.source[after..self.start(first)];
+        let gap = &self.source.text()[after..self.start(first)];
         if gap.trim() == ":" && gap.contains('\n') {
             let colon = after + gap.find(':').unwrap_or_default();
             return Edit::new(Span::new(colon + 1, end), " {}");
@@ -125,10 +127,10 @@ impl Removal<'_, '_> {
         let mut edits = Vec::new();
         for (index, (key, value)) in entries.iter().enumerate().filter(|(index, _)| goes[*index]) {
             let start = self.start(*key);
-            let line_start = self.source[..start]
+            let line_start = self.source.text()[..start]
                 .rfind('\n')
                 .map_or(0, |newline| newline + 1);
-            let before = self.source[line_start..start].trim_start();
+            let before = self.source.text()[line_start..start].trim_start();
             let own_line = before.is_empty() || before.starts_with(['&', '!', '?']);
             let next = entries.get(index + 1).map(|(key, _)| self.start(*key));
             let span = match (own_line, next) {
@@ -177,7 +179,7 @@ impl Removal<'_, '_> {
             NodeKind::Scalar(_, style) => {
                 let span = self.document.span(id);
                 let scalar = Scalar {
-                    text: self.source,
+                    text: self.source.text(),
                     span,
                     style: *style,
                     after: node.after + self.document.offset,
@@ -200,8 +202,8 @@ impl Removal<'_, '_> {
 
     /// The end of the line that holds a position, its line break included.
     fn line_end(&self, position: usize) -> usize {
-        self.source[position..]
+        self.source.text()[position..]
             .find('\n')
-            .map_or(self.source.len(), |newline| position + newline + 1)
+            .map_or(self.source.text().len(), |newline| position + newline + 1)
     }
 }

@@ -100,7 +100,7 @@ impl<'s> DocumentEdits<'_, 's> {
         let mut removed = Vec::new();
         for place in &self.work.places {
             match self.evaluator.evaluate(&place.text) {
-                Err(failed) => removed.extend(self.tell(place, failed)),
+                Err(failed) => removed.extend(self.tell(place, failed).unwrap_or_default()),
                 Ok(evaluated) => match self.written(place, evaluated) {
                     Some(written) => edits.extend(self.place_edits(place, written)),
                     None => self.tell_not_utf8(place),
@@ -134,8 +134,9 @@ impl<'s> DocumentEdits<'_, 's> {
         }
     }
 
-    /// Tells the failures of a place. Gives the key's position when its entry is to be removed.
-    fn tell(&mut self, place: &Place<'s>, failed: Vec<Failed<'_>>) -> Option<usize> {
+    /// Tells the failures of a place. Gives the keys' positions when its entry is to be removed, with those of its
+    /// aliases.
+    fn tell(&mut self, place: &Place<'s>, failed: Vec<Failed<'_>>) -> Option<Vec<usize>> {
         let annotated = self.work.annotated.as_ref().map(|(secret, _)| secret);
         let mut removable = None;
         for failed in failed {
@@ -143,7 +144,7 @@ impl<'s> DocumentEdits<'_, 's> {
             if let (Failure::Missing(_), true, Some(entry)) =
                 (&failed.failure, removes, place.entry)
             {
-                removable = Some(entry);
+                removable = Some([&place.alias_entries[..], &[entry]].concat());
                 continue;
             }
             let of_secret = matches!(failed.failure, Failure::Backend(_) | Failure::Refused(_));
@@ -248,10 +249,10 @@ impl<'s> DocumentEdits<'_, 's> {
     /// All edits of the document, read again where their form alone does not prove them.
     fn checked(&mut self, mut places: Vec<PlaceEdit<'_, 's>>, removed: &[usize]) -> Vec<Edit> {
         let text = self.source.text();
-        let removals = match removal::edits(text, self.work, removed) {
+        let removals = match removal::edits(self.source, self.work, removed) {
             Ok(edits) => edits,
             Err(error) => {
-                self.tell_at(*error, self.work.chunk);
+                self.told.push(*error);
                 return Vec::new();
             }
         };

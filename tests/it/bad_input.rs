@@ -1,5 +1,6 @@
 //! Broken input, as a user meets it: a clear error that names the place, empty stdout, no panic, bounded time and memory.
 
+use std::fmt::Write;
 use std::os::unix::fs::symlink;
 
 use crate::support::program::{Program, Run};
@@ -121,10 +122,13 @@ fn alias_bombs_are_refused() {
     let mut text = "kind: X\nz: <x>\na0: &a0 [x, x, x, x, x, x, x, x, x, x]\n".to_owned();
     for level in 1..10 {
         let alias = format!("*a{}, ", level - 1);
-        text += &format!(
-            "a{level}: &a{level} [{}]\n",
-            alias.repeat(10).trim_end_matches(", ")
-        );
+        let aliases = alias.repeat(10);
+        writeln!(
+            text,
+            "a{level}: &a{level} [{}]",
+            aliases.trim_end_matches(", ")
+        )
+        .unwrap();
     }
     let run = render(text);
     assert_refused(

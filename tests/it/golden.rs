@@ -18,13 +18,6 @@ pub(crate) const NOT_YET: &[(&str, &str)] = &[
     ("settings/015-file-hcl", "hcl"),
 ];
 
-/// Cases that fail, with an issue or a fix on its way. One that passes must leave the list.
-const OPEN: &[&str] = &[
-    "json/004-with-separator-after-blank-line",
-    "kinds/011-secret-base64-wrapped",
-    "remove-missing/019-anchored",
-];
-
 macro_rules! areas {
     ($($test:ident $area:literal)*) => {
         const AREAS: &[(&str, &str)] = &[$(($area, include_str!(concat!("../golden/avp/", $area, ".txt")))),*];
@@ -80,14 +73,7 @@ fn check(cases: &[Case]) {
     let mut report = String::new();
     let mut failed = 0;
     for case in cases {
-        let mut complaints = complaints(case);
-        if OPEN.contains(&case.id.as_str()) {
-            complaints = if complaints.is_empty() {
-                vec!["passes: take it off the list of open cases".to_owned()]
-            } else {
-                Vec::new()
-            };
-        }
+        let complaints = complaints(case);
         failed += usize::from(!complaints.is_empty());
         for (index, complaint) in complaints.iter().enumerate() {
             let lead = if index == 0 { &case.id } else { "" };

@@ -1,6 +1,8 @@
 //! Literal blocks: they keep their lines, each line of a value is indented, and what the text ends with decides the
 //! chomping.
 
+use std::ops::Range;
+
 use super::{Certainty, Replacements, Rewrite, certainty, is_inert, mapped};
 use crate::yaml::edit::Edit;
 use crate::yaml::scalar::{BlockBody, BlockHeader, Chomping, Scalar};
@@ -25,19 +27,24 @@ pub(super) fn in_place(
     if moves_indentation || !target.chars().all(fits) {
         return None;
     }
-    let mut edits = mapped(scalar, decoded, replacements, |text| block.indented(text))?;
-    if replacements.iter().all(|(_, text)| is_inert(text)) {
+    // The line ends at the end of the text are the header's business, not a range's.
+    let content = decoded.trim_end_matches('\n').len();
+    let clamp = |(range, text): &(Range<usize>, String)| {
+        (range.start..range.end.min(content), text.clone())
+    };
+    let clamped: Vec<_> = replacements.iter().map(clamp).collect();
+    let mut edits = mapped(scalar, decoded, &clamped, |text| block.indented(text))?;
+    let (range, last) = replacements.last()?;
+    let takes_line_ends = range.end > content;
+    if !takes_line_ends && replacements.iter().all(|(_, text)| is_inert(text)) {
         return Some(Rewrite {
             edits,
             certainty: certainty(true),
         });
     }
-    let (range, last) = replacements.last()?;
-    let at_end = range.end == decoded.trim_end_matches('\n').len();
-    if at_end
-        && block.header.chomping != Chomping::Keep
-        && (last.is_empty() || last.ends_with('\n'))
-    {
+    let ends_anew =
+        takes_line_ends || (range.end == content && (last.is_empty() || last.ends_with('\n')));
+    if ends_anew && block.header.chomping != Chomping::Keep {
         block.end_with(&mut edits, target)?;
     }
     Some(Rewrite {
