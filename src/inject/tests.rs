@@ -8,6 +8,7 @@ use futures::future::BoxFuture;
 
 use super::*;
 use crate::backends::{self, Answer, Backend, ErrorKind, FetchContext, Request};
+use crate::diagnostics::Source;
 use crate::files::FileError;
 use crate::secret::{Number, Value};
 
