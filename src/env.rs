@@ -5,6 +5,7 @@
 use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::fmt;
+use std::path::{Path, PathBuf};
 
 use crate::secret::Text;
 
@@ -102,6 +103,20 @@ pub struct Setting {
     pub origin: Origin,
 }
 
+impl Setting {
+    /// The value as the path of a file. In a named backend's settings it is seen from the file that says it; else, as
+    /// AVP has it, from where the program runs. `None` when it is no text.
+    pub fn path(&self) -> Option<PathBuf> {
+        let text = self.value.expose_str()?;
+        Some(match &self.origin {
+            Origin::File { path, key } if key.contains('.') => {
+                Path::new(path).parent().unwrap_or(Path::new("")).join(text)
+            }
+            _ => PathBuf::from(text),
+        })
+    }
+}
+
 /// The settings of one backend instance, by AVP's upper-case key names (`VAULT_ADDR`, `AVP_ROLE_ID`, …).
 ///
 /// The settings room has already applied the order of precedence; a backend only looks up.
@@ -126,6 +141,11 @@ impl Options {
         self.get(key)
             .and_then(|setting| setting.value.expose_str())
             .filter(|text| !text.is_empty())
+    }
+
+    /// The value as the path of a file; `None` when it is not set or empty.
+    pub fn path(&self, key: &str) -> Option<PathBuf> {
+        self.text(key).and(self.get(key)?.path())
     }
 
     /// All keys, sorted.

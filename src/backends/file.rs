@@ -12,7 +12,7 @@ use futures::future::BoxFuture;
 
 use super::registry::{SettingsError, Type};
 use super::{Answer, Backend, Error, ErrorKind, FetchContext, Keys, Request};
-use crate::env::{Environment, Options, Origin};
+use crate::env::{Environment, Options};
 use crate::files::{FileError, Files, FolderFiles};
 use crate::secret::{Map, Text, Value};
 
@@ -42,14 +42,8 @@ fn open(options: &Options, _: &Environment) -> Result<Arc<dyn Backend>, Settings
         message: message.to_owned(),
         hint: Some("set root: to the folder that holds the secrets".to_owned()),
     };
-    let setting = options.get(ROOT);
-    let (Some(setting), Some(text)) = (setting, options.text(ROOT)) else {
+    let Some(root) = options.path(ROOT) else {
         return Err(error("a file backend needs the root of its folders"));
-    };
-    let root = match &setting.origin {
-        // As seen from the file that says it, not from where the program happens to run.
-        Origin::File { path, .. } => Path::new(path).parent().unwrap_or(Path::new("")).join(text),
-        _ => PathBuf::from(text),
     };
     let root = root.canonicalize().map_err(|cause| {
         error(&format!(
@@ -199,6 +193,7 @@ fn unreadable(path: &str, cause: &io::Error) -> Error {
 
 #[cfg(test)]
 mod tests {
+    use crate::env::Origin;
     use std::os::unix::fs::symlink;
 
     use super::*;

@@ -9,7 +9,6 @@ use std::time::Duration;
 
 use crate::backends::registry;
 use crate::diagnostics::{Diagnostic, Fault, Source, io_reason};
-use crate::env::Environment;
 use crate::files::{self, FolderFiles};
 use crate::inject::{self, CollectOptions, PathRule, RenderContext, Rendered, Stream};
 use crate::input::{self, Inputs, Selection};
@@ -87,11 +86,11 @@ fn render<'s>(
     process: &mut Process<'_>,
     sources: &'s [Arc<Source>],
 ) -> Result<Rendered<'s>, Failure> {
-    let configured = configure(flags, name, &process.environment, &process.folder);
+    let configured = configure(flags, name, process);
     let stream = collect(flags, configured.as_ref().ok(), sources)?;
     let (settings, instances) = configured.map_err(Failure::new)?;
     tell_origins(reporter, process, &settings);
-    let context = context(flags, process, &settings, instances, &stream)?;
+    let context = context(flags, name, process, &settings, instances, &stream)?;
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
@@ -108,8 +107,7 @@ fn render<'s>(
 fn configure(
     flags: &Generate,
     name: Name,
-    environment: &Environment,
-    folder: &Path,
+    process: &Process<'_>,
 ) -> Result<(Settings, Instances), Vec<Diagnostic>> {
     if flags.secret_name.is_some() {
         let message = "settings in a Kubernetes Secret (-s) are not read by this version";
@@ -119,13 +117,20 @@ fn configure(
         ]);
     }
     let settings = settings::load(&settings::Request {
-        environment,
-        folder,
+        environment: &process.environment,
+        folder: &process.folder,
+        rendered: &rendered_folder(&process.folder, &flags.paths),
         system_folder: Path::new(settings::SYSTEM_FOLDER),
         config: flags.config_path.as_deref(),
     })?;
     let token_cache = flags.disable_token_cache != Some(true);
-    let instances = instances::make(&settings, environment, registry::TYPES, name, token_cache)?;
+    let instances = instances::make(
+        &settings,
+        &process.environment,
+        registry::TYPES,
+        name,
+        token_cache,
+    )?;
     Ok((settings, instances))
 }
 
@@ -161,6 +166,7 @@ fn collect<'s>(
 
 fn context(
     flags: &Generate,
+    name: Name,
     process: &Process<'_>,
     settings: &Settings,
     instances: Instances,
@@ -174,22 +180,30 @@ fn context(
     let validation = validation.map_err(|error| Diagnostic::from_error(&error))?;
     Ok(RenderContext {
         pool: Arc::new(instances.pool),
-        files: Arc::new(open_files(flags, process)?),
+        files: Arc::new(open_files(flags, name, process)?),
         path_rules: validation.map(PathRule::new).into_iter().collect(),
         fetch_timeout: flags.timeout.unwrap_or(TIMEOUT),
         concurrency: flags.concurrency.unwrap_or(CONCURRENCY),
     })
 }
 
-fn open_files(flags: &Generate, process: &Process<'_>) -> Result<FolderFiles, Box<Diagnostic>> {
-    let folder = &process.folder;
+/// Secret paths that are files are relative to what is rendered, so that a manifest means the same from wherever it is
+/// rendered; under Argo CD and by AVP's name relative to the working folder, as AVP has it.
+fn open_files(
+    flags: &Generate,
+    name: Name,
+    process: &Process<'_>,
+) -> Result<FolderFiles, Box<Diagnostic>> {
+    let argocd = process.environment.get("ARGOCD_APP_NAME").is_some();
+    let rendered = rendered_folder(&process.folder, &flags.paths);
+    let folder = match name {
+        Name::Manifuse if !argocd => &rendered,
+        _ => &process.folder,
+    };
     let root = match &flags.root {
-        Some(root) => folder.join(root),
-        None if process.environment.get("ARGOCD_APP_NAME").is_some() => folder.clone(),
-        None => {
-            let rendered = rendered_folder(folder, &flags.paths);
-            files::project_of(&rendered).unwrap_or(rendered)
-        }
+        Some(root) => process.folder.join(root),
+        None if argocd => process.folder.clone(),
+        None => files::project_of(&rendered).unwrap_or(rendered.clone()),
     };
     let limit = flags.file_limit.unwrap_or(files::DEFAULT_LIMIT);
     FolderFiles::open(folder, &root, limit).map_err(|error| {

@@ -66,11 +66,23 @@ pub(super) fn load(request: &Request<'_>) -> Result<Option<SettingsFile>, Box<Di
     Ok(None)
 }
 
-/// Where our file may lie unnamed. Under Argo CD the working directory is a tenant's, who must not set anything.
+/// Where our file may lie unnamed: the first that is there counts.
+///
+/// Under Argo CD the working directory is a tenant's, who must not set anything. Elsewhere a folder that is rendered may
+/// bring its own file, but only within the working directory: settings say where tokens go, and rendering somebody
+/// else's folder must not send ours there.
 fn places(request: &Request<'_>) -> Vec<PathBuf> {
     let mut places = vec![request.system_folder.join(NAME)];
-    if request.environment.get("ARGOCD_APP_NAME").is_none() {
-        places.push(request.folder.join(NAME));
+    if request.environment.get("ARGOCD_APP_NAME").is_some() {
+        return places;
+    }
+    let mut folder = request.folder.to_owned();
+    places.push(folder.join(NAME));
+    let real = request.folder.canonicalize();
+    let real = real.as_deref().unwrap_or(request.folder);
+    for part in request.rendered.strip_prefix(real).into_iter().flatten() {
+        folder.push(part);
+        places.push(folder.join(NAME));
     }
     places
 }

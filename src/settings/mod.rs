@@ -36,6 +36,8 @@ pub struct Request<'a> {
     pub environment: &'a Environment,
     /// What relative paths are relative to.
     pub folder: &'a Path,
+    /// What is rendered. Where it lies within `folder`, our file may lie on the way down to it.
+    pub rendered: &'a Path,
     /// Usually [`SYSTEM_FOLDER`].
     pub system_folder: &'a Path,
     /// The settings file that a flag or variable names.

@@ -23,6 +23,7 @@ impl Case<'_> {
         load(&Request {
             environment: &self.environment.iter().copied().collect(),
             folder: folder.path(),
+            rendered: &folder.path().canonicalize().unwrap().join("k8s/shop"),
             system_folder: &folder.path().join("etc"),
             config: self.config,
         })
@@ -224,14 +225,23 @@ fn a_file_that_cannot_be_read_says_why() {
 }
 
 #[test]
-fn our_file_is_found_in_the_system_folder_then_here_but_not_in_a_tenants_folder() {
+fn our_file_is_found_in_the_system_folder_then_on_the_way_to_what_is_rendered_but_not_in_a_tenants_folder()
+ {
     let here = ("manifuse.yaml", "AVP_ROLE_ID: here\n");
     let system = ("etc/manifuse.yaml", "AVP_ROLE_ID: system\n");
+    let near = ("k8s/shop/manifuse.yaml", "AVP_ROLE_ID: near\n");
+    let between = ("k8s/manifuse.yaml", "AVP_ROLE_ID: between\n");
+    let beside = ("k8s/web/manifuse.yaml", "AVP_ROLE_ID: beside\n");
     let named = ("c.yaml", "AVP_ROLE_ID: named\n");
     let argocd = [("ARGOCD_APP_NAME", "shop")];
     for (files, environment, config, expected) in [
         (&[here][..], &[][..], None, Some("here")),
         (&[here, system], &[], None, Some("system")),
+        (&[near], &[], None, Some("near")),
+        (&[near, between, beside], &[], None, Some("between")),
+        (&[near, between, here], &[], None, Some("here")),
+        (&[near], &argocd, None, None),
+        (&[beside], &[], None, None),
         (&[here], &argocd, None, None),
         (&[here, system], &argocd, None, Some("system")),
         (

@@ -116,12 +116,12 @@ fn tls(options: &Options) -> Result<Tls, SettingsError> {
     let mut tls = Tls::default();
     tls.skip_verify = flag(options, "VAULT_SKIP_VERIFY")?;
     tls.server_name = server_name(options)?;
-    let ca = if let Some(path) = options.text("VAULT_CACERT") {
-        Some(("VAULT_CACERT", vec![file(options, "VAULT_CACERT", path)?]))
+    let ca = if let Some(path) = options.path("VAULT_CACERT") {
+        Some(("VAULT_CACERT", vec![file(options, "VAULT_CACERT", &path)?]))
     } else if let Some(pem) = options.text("VAULT_CACERT_BYTES") {
         Some(("VAULT_CACERT_BYTES", vec![pem.as_bytes().to_vec()]))
-    } else if let Some(path) = options.text("VAULT_CAPATH") {
-        Some(("VAULT_CAPATH", folder(options, "VAULT_CAPATH", path)?))
+    } else if let Some(path) = options.path("VAULT_CAPATH") {
+        Some(("VAULT_CAPATH", folder(options, "VAULT_CAPATH", &path)?))
     } else {
         None
     };
@@ -130,13 +130,13 @@ fn tls(options: &Options) -> Result<Tls, SettingsError> {
         trusted.map_err(|error: TlsError| wrong(options, key, error))?;
     }
     match (
-        options.text("VAULT_CLIENT_CERT"),
-        options.text("VAULT_CLIENT_KEY"),
+        options.path("VAULT_CLIENT_CERT"),
+        options.path("VAULT_CLIENT_KEY"),
     ) {
         (None, None) => {}
         (Some(certificate), Some(key)) => {
-            let certificate = file(options, "VAULT_CLIENT_CERT", certificate)?;
-            let key = zeroize::Zeroizing::new(file(options, "VAULT_CLIENT_KEY", key)?);
+            let certificate = file(options, "VAULT_CLIENT_CERT", &certificate)?;
+            let key = zeroize::Zeroizing::new(file(options, "VAULT_CLIENT_KEY", &key)?);
             tls.identify(&certificate, &key).map_err(|error| {
                 let key = match error {
                     TlsError::BadKey => "VAULT_CLIENT_KEY",
@@ -150,7 +150,7 @@ fn tls(options: &Options) -> Result<Tls, SettingsError> {
     Ok(tls)
 }
 
-fn file(options: &Options, key: &str, path: &str) -> Result<Vec<u8>, SettingsError> {
+fn file(options: &Options, key: &str, path: &Path) -> Result<Vec<u8>, SettingsError> {
     fs::read(path).map_err(|error| {
         wrong(
             options,
@@ -161,7 +161,7 @@ fn file(options: &Options, key: &str, path: &str) -> Result<Vec<u8>, SettingsErr
 }
 
 /// All files of a folder, as OpenSSL's certificate folders are laid out.
-fn folder(options: &Options, key: &str, path: &str) -> Result<Vec<Vec<u8>>, SettingsError> {
+fn folder(options: &Options, key: &str, path: &Path) -> Result<Vec<Vec<u8>>, SettingsError> {
     let unreadable = |error| {
         wrong(
             options,
