@@ -1,6 +1,6 @@
 //! One chunk of a stream: its documents, what they say by their annotations, and where their references stand.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use super::collect::{CollectOptions, Found, Job};
@@ -240,10 +240,15 @@ fn places<'s>(
     strings: &Strings<'_>,
     reading: &Reading<'_>,
 ) -> Vec<Place<'s>> {
+    let at_alias = strings
+        .strings
+        .iter()
+        .filter(|string| string.node != string.scalar);
+    let aliased: HashSet<NodeId> = at_alias.map(|string| string.scalar).collect();
     let replaced_at_anchor: HashMap<NodeId, bool> = strings
         .strings
         .iter()
-        .filter(|string| string.node == string.scalar)
+        .filter(|string| string.node == string.scalar && aliased.contains(&string.scalar))
         .map(|string| (string.scalar, string.position != Position::Fixed))
         .collect();
     let mut places: Vec<Place<'s>> = Vec::new();

@@ -330,7 +330,6 @@ fn check_keys(
     offset: usize,
     warnings: &mut Vec<Error>,
 ) -> Result<(), Error> {
-    let mut seen = std::collections::HashSet::with_capacity(entries.len());
     for (key, _) in entries {
         let span = tree.node(*key).span.shifted(offset);
         match tree.scalar_type(*key) {
@@ -343,7 +342,11 @@ fn check_keys(
             Some(ScalarType::Other(Resolved::Null)) => return Err(Error::new("a null key", span)),
             Some(_) => {}
         }
-        if !seen.insert(tree.text(*key)) && !crate::yaml::value::is_merge(tree, *key) {
+    }
+    for (_, later) in tree.repeated_keys(entries) {
+        let key = entries[later].0;
+        if !crate::yaml::value::is_merge(tree, key) {
+            let span = tree.node(key).span.shifted(offset);
             warnings.push(Error::new("the same key twice: the last one counts", span));
         }
     }

@@ -16,8 +16,6 @@ pub struct StringNode<'d> {
     pub scalar: NodeId,
     /// Its decoded text; of a `!!binary` scalar the base64 text.
     pub text: &'d str,
-    /// The nearest key above it.
-    pub key: &'d str,
     /// Whether it is a `!!binary` scalar.
     pub binary: bool,
     /// Whether it stands in brackets.
@@ -47,7 +45,8 @@ pub enum Position {
 /// The strings of a document.
 #[derive(Debug, Default)]
 pub struct Strings<'d> {
-    /// In document order. An alias is listed where it stands, if it stands for a string.
+    /// In document order. An alias is listed where it stands, if it stands for a string. Of those where nothing is
+    /// replaced only such as hold a `<` or have an anchor.
     pub strings: Vec<StringNode<'d>>,
     /// Aliases of lists and maps that stand where their strings are not replaced although they are at the anchor, or the
     /// other way round.
@@ -66,7 +65,6 @@ impl Document<'_> {
         walk.node(
             Tree::ROOT,
             Place {
-                key: "",
                 in_flow: false,
                 shadowed: false,
                 position: Position::Item,
@@ -82,8 +80,7 @@ impl Document<'_> {
 }
 
 #[derive(Clone, Copy)]
-struct Place<'d> {
-    key: &'d str,
+struct Place {
     in_flow: bool,
     shadowed: bool,
     position: Position,
@@ -99,7 +96,7 @@ struct Walk<'d, 's> {
 }
 
 impl<'d> Walk<'d, '_> {
-    fn node(&mut self, id: NodeId, place: Place<'d>) {
+    fn node(&mut self, id: NodeId, place: Place) {
         let tree = self.tree;
         match &tree.node(id).kind {
             NodeKind::Scalar(..) => self.string(id, id, place),
@@ -143,15 +140,12 @@ impl<'d> Walk<'d, '_> {
         &mut self,
         mapping: NodeId,
         entries: &'d [(NodeId, NodeId)],
-        place: Place<'d>,
+        place: Place,
         fixed: bool,
     ) {
-        let mut later: HashSet<&str> = HashSet::new();
-        let mut shadowed = vec![false; entries.len()];
-        for (index, (key, _)) in entries.iter().enumerate().rev() {
-            shadowed[index] = !later.insert(self.tree.text(*key).unwrap_or_default());
-        }
-        for (&(key, value), shadowed) in entries.iter().zip(shadowed) {
+        let repeated = self.tree.repeated_keys(entries);
+        for (index, &(key, value)) in entries.iter().enumerate() {
+            let shadowed = place.shadowed || repeated.iter().any(|(earlier, _)| *earlier == index);
             self.node(
                 key,
                 Place {
@@ -164,12 +158,10 @@ impl<'d> Walk<'d, '_> {
             } else {
                 Position::Value { mapping, key }
             };
-            let name = self.tree.text(key).unwrap_or_default();
             self.node(
                 value,
                 Place {
-                    key: name,
-                    shadowed: place.shadowed || shadowed,
+                    shadowed,
                     position,
                     ..place
                 },
@@ -190,15 +182,18 @@ impl<'d> Walk<'d, '_> {
         }
     }
 
-    fn string(&mut self, node: NodeId, scalar: NodeId, place: Place<'d>) {
+    fn string(&mut self, node: NodeId, scalar: NodeId, place: Place) {
         let binary = match self.tree.scalar_type(scalar) {
             Some(ScalarType::String) => false,
             Some(ScalarType::Binary) => true,
             _ => return,
         };
         let text = self.tree.text(scalar).unwrap_or_default();
+        let plays_no_part = self.tree.node(scalar).properties.anchor == 0 && !text.contains('<');
+        if place.position == Position::Fixed && plays_no_part {
+            return;
+        }
         let Place {
-            key,
             in_flow,
             shadowed,
             position,
@@ -207,7 +202,6 @@ impl<'d> Walk<'d, '_> {
             node,
             scalar,
             text,
-            key,
             binary,
             in_flow,
             shadowed,

@@ -1,6 +1,7 @@
 //! What a plain scalar means: the table by which Kubernetes reads YAML (`avp-compat.md` 3.3), and the wider question
 //! whether any reader at all might take a text for something else than a string.
 
+use std::borrow::Cow;
 use std::sync::LazyLock;
 
 use regex::Regex;
@@ -40,7 +41,11 @@ pub fn kubernetes(text: &str) -> Resolved {
     if !text.starts_with(|c: char| c.is_ascii_digit() || matches!(c, '+' | '-' | '.')) {
         return Resolved::String;
     }
-    let digits = text.replace('_', "");
+    let digits: Cow<'_, str> = if text.contains('_') {
+        text.replace('_', "").into()
+    } else {
+        text.into()
+    };
     integer(&digits)
         .map(Resolved::Integer)
         .or_else(|| float(&digits).map(Resolved::Float))

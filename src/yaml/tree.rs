@@ -110,6 +110,25 @@ impl<'a> Tree<'a> {
         }
     }
 
+    /// Entries whose key stands again later in the same mapping: the earlier and the next one, by index. Nearly always
+    /// empty, so small mappings are compared pair by pair.
+    pub fn repeated_keys(&self, entries: &[(NodeId, NodeId)]) -> Vec<(usize, usize)> {
+        const SMALL: usize = 16;
+        let key = |index: usize| self.text(entries[index].0);
+        if entries.len() <= SMALL {
+            let next = |earlier: usize| {
+                (earlier + 1..entries.len()).find(|later| key(*later) == key(earlier))
+            };
+            return (0..entries.len())
+                .filter_map(|earlier| Some((earlier, next(earlier)?)))
+                .collect();
+        }
+        let mut seen = HashMap::with_capacity(entries.len());
+        (0..entries.len())
+            .filter_map(|later| Some((seen.insert(key(later), later)?, later)))
+            .collect()
+    }
+
     /// The text of a scalar (aliases followed), whatever its type.
     pub fn text(&self, id: NodeId) -> Option<&str> {
         match &self.nodes[self.target(id)].kind {
