@@ -161,20 +161,20 @@ mod tests {
 
     use super::*;
 
-    /// `outside/o`, and `root/` with `app/` in it, where a render runs.
+    /// `outside/o`, and `top/` with `app/` in it, where a render runs.
     fn tree() -> tempfile::TempDir {
         let tree = tempfile::tempdir().unwrap();
         for (file, text) in [
             ("outside/o", "o"),
-            ("root/r", "r"),
-            ("root/app/a", "a"),
-            ("root/app/big", "12345"),
+            ("top/r", "r"),
+            ("top/app/a", "a"),
+            ("top/app/big", "12345"),
         ] {
             let file = tree.path().join(file);
             fs::create_dir_all(file.parent().unwrap()).unwrap();
             fs::write(file, text).unwrap();
         }
-        let app = tree.path().join("root/app");
+        let app = tree.path().join("top/app");
         symlink("../r", app.join("to-r")).unwrap();
         symlink("../../outside/o", app.join("to-o")).unwrap();
         symlink("../../outside", app.join("to-outside")).unwrap();
@@ -184,7 +184,7 @@ mod tests {
 
     fn read(path: &str) -> Result<String, String> {
         let tree = tree();
-        let root = tree.path().join("root");
+        let root = tree.path().join("top");
         let files = FolderFiles::open(&root.join("app"), &root, 4).unwrap();
         let real = tree.path().canonicalize().unwrap();
         let path = path.replace('@', real.to_str().unwrap());
@@ -206,7 +206,7 @@ mod tests {
             ("../r", "r"),
             ("../app/../r", "r"),
             ("to-r", "r"),
-            ("@/root/r", "r"),
+            ("@/top/r", "r"),
         ] {
             assert_eq!(read(path).as_deref(), Ok(text), "{path}");
         }
@@ -250,9 +250,9 @@ mod tests {
     #[test]
     fn a_project_is_where_git_is() {
         let tree = tree();
-        let app = tree.path().join("root/app");
-        fs::create_dir(tree.path().join("root/.git")).unwrap();
-        let root = tree.path().join("root").canonicalize().unwrap();
+        let app = tree.path().join("top/app");
+        fs::create_dir(tree.path().join("top/.git")).unwrap();
+        let root = tree.path().join("top").canonicalize().unwrap();
         assert_eq!(project_of(&app), Some(root.clone()));
         assert_eq!(project_of(&root), Some(root));
         assert_eq!(project_of(&tree.path().join("nothing")), None);

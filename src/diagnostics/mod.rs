@@ -1,6 +1,6 @@
 //! What went wrong, where, and what to try: source texts, spans, diagnostics and their renderers.
 //!
-//! Rooms above make a [`Diagnostic`] where the span is at hand and never print; [`render`] is called once at the end.
+//! Rooms above make a [`Diagnostic`] where the span is at hand and never print; [`render()`] is called once at the end.
 //! Nothing here ever holds a secret value: a place carries the reference's head, not the line it stands in.
 
 mod render;

@@ -1,4 +1,4 @@
-//! Values as compact JSON, for `jsonPath` (as Go's encoder writes it) and for [`super::stringify`] (as people read it).
+//! Values as compact JSON, for `jsonPath` (as Go's encoder writes it) and for [`super::stringify()`] (as people read it).
 
 use std::collections::{BTreeMap, HashMap};
 
