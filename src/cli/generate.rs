@@ -99,9 +99,10 @@ fn render<'s>(
             Diagnostic::error(Fault::Bug, "the asynchronous runtime did not start")
                 .with_cause(error)
         })?;
-    runtime
-        .block_on(inject::render(stream, &context))
-        .map_err(|failures| Failure::led(BAD_REFERENCES, failures))
+    let rendered = runtime.block_on(inject::render(stream, &context));
+    // Dropping it would wait for a look-up of a name that hangs, beyond any deadline.
+    runtime.shutdown_background();
+    rendered.map_err(|failures| Failure::led(BAD_REFERENCES, failures))
 }
 
 fn configure(

@@ -35,10 +35,10 @@ pub enum TlsError {
 
 impl Tls {
     /// Trusts these certificates instead of the system's roots.
-    pub fn trust_only(&mut self, pems: &[Vec<u8>]) -> Result<(), TlsError> {
+    pub fn trust_only<P: AsRef<[u8]>>(&mut self, pems: &[P]) -> Result<(), TlsError> {
         let mut roots = Vec::new();
         for pem in pems {
-            roots.extend(certificates(pem)?);
+            roots.extend(certificates(pem.as_ref())?);
         }
         let mut store = RootCertStore::empty();
         for root in &roots {
@@ -117,7 +117,7 @@ mod tests {
     #[test]
     fn refuses_texts_that_hold_no_certificate() {
         let mut tls = Tls::default();
-        let refuse = |tls: &mut Tls, pem: &str| tls.trust_only(&[pem.into()]).unwrap_err();
+        let refuse = |tls: &mut Tls, pem: &str| tls.trust_only(&[pem]).unwrap_err();
         assert_eq!(refuse(&mut tls, "hello"), TlsError::NoCertificate);
         let broken = "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n";
         assert_eq!(refuse(&mut tls, broken), TlsError::BadCertificate);
@@ -130,7 +130,7 @@ mod tests {
         let params = rcgen::CertificateParams::new(vec!["localhost".into()]).unwrap();
         let pem = params.self_signed(&key).unwrap().pem();
         let mut tls = Tls::default();
-        tls.trust_only(&[pem.clone().into_bytes()]).unwrap();
+        tls.trust_only(&[&pem]).unwrap();
         assert!(!tls.needs_system_roots());
         let bad = tls.identify(pem.as_bytes(), b"no key").unwrap_err();
         assert_eq!(bad, TlsError::BadKey);

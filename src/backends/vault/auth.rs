@@ -1,7 +1,6 @@
 //! The ways to log in: which settings each needs, which request it makes, and what identifies it in the token cache.
 
-use std::fs::File;
-use std::io::Read;
+use std::path::{Path, PathBuf};
 
 use crate::backends::registry::SettingsError;
 use crate::backends::{Error, ErrorKind};
@@ -10,13 +9,10 @@ use crate::env::Options;
 use crate::secret::Text;
 
 use super::path;
-use super::settings::{header_text, is_structured};
+use super::settings::{header_text, is_structured, read_file};
 
 /// Where Kubernetes puts the token of a pod's service account.
 const SERVICE_ACCOUNT_TOKEN: &str = "/var/run/secrets/kubernetes.io/serviceaccount/token";
-
-/// No token of a service account is larger.
-const LARGEST_TOKEN: u64 = 1 << 20;
 
 /// A way to get a token.
 pub(super) enum Method {
@@ -41,7 +37,7 @@ pub(super) struct Login {
 enum Credential {
     Given(Text),
     /// Read at each login: Kubernetes replaces the file every hour.
-    File(String),
+    File(PathBuf),
 }
 
 /// Chooses the method and checks that its settings are there, with AVP's texts.
@@ -110,12 +106,12 @@ fn kubernetes(options: &Options) -> Result<Method, SettingsError> {
         !is_structured(options, "AVP_MOUNT_PATH") || is_structured(options, "AVP_K8S_MOUNT_PATH");
     let own = options.text("AVP_K8S_MOUNT_PATH").filter(|_| own_wins);
     let general = || options.text("AVP_MOUNT_PATH");
-    let path = options.text("AVP_K8S_TOKEN_PATH");
+    let path = options.path("AVP_K8S_TOKEN_PATH");
     Ok(Method::Login(Login {
         name: "k8s",
         mount: mount(own.or_else(general).unwrap_or("auth/kubernetes"))?,
         identity: role.into(),
-        credential: Credential::File(path.unwrap_or(SERVICE_ACCOUNT_TOKEN).to_owned()),
+        credential: Credential::File(path.unwrap_or_else(|| SERVICE_ACCOUNT_TOKEN.into())),
     }))
 }
 
@@ -141,6 +137,14 @@ impl Login {
         match &self.credential {
             Credential::Given(text) => Ok(text.clone()),
             Credential::File(path) => read_token(path),
+        }
+    }
+
+    /// What must not come back in the server's words: the credential, and a role id, which is half of one.
+    pub(super) fn secrets<'a>(&'a self, credential: &'a Text) -> Vec<&'a Text> {
+        match self.name {
+            "approle" => vec![credential, &self.identity],
+            _ => vec![credential],
         }
     }
 
@@ -179,21 +183,18 @@ fn json(fields: &[(&str, &str)]) -> Text {
 }
 
 /// The token of a service account, without the white space around it.
-fn read_token(path: &str) -> Result<Text, Error> {
+fn read_token(path: &Path) -> Result<Text, Error> {
     let failed = |cause: &dyn std::fmt::Display| {
-        let message = format!("could not read the service account's token: {path}");
+        let message = format!(
+            "could not read the service account's token: {}",
+            path.display()
+        );
         Error::new(ErrorKind::Settings, message)
             .with_cause(cause)
             .with_hint("outside a pod set AVP_K8S_TOKEN_PATH, or use another AVP_AUTH_TYPE")
     };
-    let file = File::open(path).map_err(|error| failed(&error))?;
-    // Anything else (a pipe, a device) could make us wait for ever.
-    if !file.metadata().is_ok_and(|metadata| metadata.is_file()) {
-        return Err(failed(&"it is not a file"));
-    }
-    let mut text = zeroize::Zeroizing::new(String::new());
-    let read = file.take(LARGEST_TOKEN).read_to_string(&mut text);
-    read.map_err(|error| failed(&error))?;
+    let bytes = read_file(path).map_err(|error| failed(&error))?;
+    let text = std::str::from_utf8(&bytes).map_err(|error| failed(&error))?;
     if text.trim().is_empty() {
         return Err(failed(&"it is empty"));
     }

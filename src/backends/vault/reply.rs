@@ -58,6 +58,10 @@ impl Asked<'_> {
         if !words.is_empty() {
             error = error.with_cause(words);
         }
+        if let Some(wait) = response.retry_after.filter(|wait| !wait.is_zero()) {
+            let seconds = wait.as_secs();
+            error = error.with_cause(format_args!("the server asks to wait {seconds} s"));
+        }
         match hint(status) {
             Some(hint) => error.with_hint(hint),
             None => error,
@@ -130,6 +134,7 @@ mod tests {
             status,
             content_type: Some("text/html".into()),
             body: body.into(),
+            retry_after: None,
             tries: 1,
         }
     }

@@ -10,6 +10,7 @@ use super::cache::Cache;
 use super::reply::{Asked, last};
 use crate::backends::{Error, ErrorKind};
 use crate::clients::http::{Call, Response};
+use crate::clients::retry::is_worth_retrying;
 use crate::secret::{Text, Value};
 
 /// The state of a backend's login.
@@ -135,7 +136,7 @@ impl Vault {
         let call = login.call(credential);
         let asked = Asked {
             line: format!("PUT {}/v1/{}/login", self.client.address(), login.mount),
-            secrets: vec![credential, &login.identity],
+            secrets: login.secrets(credential),
         };
         let response = self.send(call, None, run).await?;
         let text = client_token(&asked, &response)?;
@@ -148,11 +149,18 @@ impl Vault {
         })
     }
 
-    /// Whether the server knows a cached token. A refusal says no; no answer is an error, because the login would
-    /// only wait for the same server again.
+    /// Whether the server knows a cached token. A refusal says no; a server that does not answer or is broken is an
+    /// error, because the login would only wait for the same server again.
     async fn is_valid(&self, token: &Text, run: Run) -> Result<bool, Error> {
-        let call = Call::get("/v1/auth/token/lookup-self");
-        let response = self.send(call, Some(token), run).await?;
+        let path = "/v1/auth/token/lookup-self";
+        let response = self.send(Call::get(path), Some(token), run).await?;
+        if is_worth_retrying(response.status) {
+            let asked = Asked {
+                line: format!("GET {}{path}", self.client.address()),
+                secrets: vec![token],
+            };
+            return Err(asked.refusal(&response));
+        }
         Ok(response.is_success())
     }
 

@@ -1,9 +1,12 @@
 //! Vault's settings: from the options to typed values, checked without a request. AVP's texts where it has one
 //! (`avp-compat.md` 9.5); they name settings and origins, never values.
 
-use std::fs;
+use std::fs::{self, File};
+use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
+
+use zeroize::Zeroizing;
 
 use super::auth::{self, Method};
 use crate::backends::registry::SettingsError;
@@ -45,6 +48,9 @@ pub(super) const KEYS: &[(&str, &str)] = &[
     ("VAULT_TOKEN", "auth.token"),
     ("VAULT_WRAP_TTL", "wrapTtl"),
 ];
+
+/// No certificate, key or token of a service account is larger.
+const LARGEST_FILE: u64 = 1 << 20;
 
 /// What a Vault backend runs on.
 pub(super) struct Settings {
@@ -119,7 +125,7 @@ fn tls(options: &Options) -> Result<Tls, SettingsError> {
     let ca = if let Some(path) = options.path("VAULT_CACERT") {
         Some(("VAULT_CACERT", vec![file(options, "VAULT_CACERT", &path)?]))
     } else if let Some(pem) = options.text("VAULT_CACERT_BYTES") {
-        Some(("VAULT_CACERT_BYTES", vec![pem.as_bytes().to_vec()]))
+        Some(("VAULT_CACERT_BYTES", vec![pem.as_bytes().to_vec().into()]))
     } else if let Some(path) = options.path("VAULT_CAPATH") {
         Some(("VAULT_CAPATH", folder(options, "VAULT_CAPATH", &path)?))
     } else {
@@ -136,7 +142,7 @@ fn tls(options: &Options) -> Result<Tls, SettingsError> {
         (None, None) => {}
         (Some(certificate), Some(key)) => {
             let certificate = file(options, "VAULT_CLIENT_CERT", &certificate)?;
-            let key = zeroize::Zeroizing::new(file(options, "VAULT_CLIENT_KEY", &key)?);
+            let key = file(options, "VAULT_CLIENT_KEY", &key)?;
             tls.identify(&certificate, &key).map_err(|error| {
                 let key = match error {
                     TlsError::BadKey => "VAULT_CLIENT_KEY",
@@ -150,18 +156,39 @@ fn tls(options: &Options) -> Result<Tls, SettingsError> {
     Ok(tls)
 }
 
-fn file(options: &Options, key: &str, path: &Path) -> Result<Vec<u8>, SettingsError> {
-    fs::read(path).map_err(|error| {
+fn file(options: &Options, key: &str, path: &Path) -> Result<Zeroizing<Vec<u8>>, SettingsError> {
+    let unreadable = |error| {
         wrong(
             options,
             key,
             format_args!("the file cannot be read: {error}"),
         )
-    })
+    };
+    read_file(path).map_err(unreadable)
+}
+
+/// A certificate, key or token. Its path may come from an application (`ARGOCD_ENV_…`), so that it could be a pipe, which
+/// never ends, or a device, which never stops.
+pub(super) fn read_file(path: &Path) -> io::Result<Zeroizing<Vec<u8>>> {
+    if !fs::metadata(path)?.is_file() {
+        return Err(io::Error::other("it is not a regular file"));
+    }
+    let mut bytes = Zeroizing::new(Vec::new());
+    let read = File::open(path)?
+        .take(LARGEST_FILE + 1)
+        .read_to_end(&mut bytes)?;
+    if read as u64 > LARGEST_FILE {
+        return Err(io::ErrorKind::FileTooLarge.into());
+    }
+    Ok(bytes)
 }
 
 /// All files of a folder, as OpenSSL's certificate folders are laid out.
-fn folder(options: &Options, key: &str, path: &Path) -> Result<Vec<Vec<u8>>, SettingsError> {
+fn folder(
+    options: &Options,
+    key: &str,
+    path: &Path,
+) -> Result<Vec<Zeroizing<Vec<u8>>>, SettingsError> {
     let unreadable = |error| {
         wrong(
             options,
@@ -177,7 +204,7 @@ fn folder(options: &Options, key: &str, path: &Path) -> Result<Vec<Vec<u8>>, Set
     paths.sort();
     let files = paths.iter().filter(|path| path.is_file());
     files
-        .map(|path| fs::read(path).map_err(unreadable))
+        .map(|path| read_file(path).map_err(unreadable))
         .collect()
 }
 
@@ -315,6 +342,69 @@ impl SettingsError {
         Self {
             hint: Some(hint.to_owned()),
             ..self
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn durations_are_seconds_or_what_go_takes() {
+        let millis = |text| parse_duration(text).map(|duration| duration.as_millis());
+        for (text, expected) in [
+            ("0", 0),
+            ("90", 90_000),
+            ("500ms", 500),
+            ("1m30s", 90_000),
+            ("1.5h", 5_400_000),
+            ("2d", 172_800_000),
+            ("0s", 0),
+        ] {
+            assert_eq!(millis(text), Some(expected), "{text}");
+        }
+        for text in [
+            "",
+            "-1",
+            "1x",
+            "s",
+            "1m30",
+            "1e3s",
+            ".s",
+            "99999999999999999999h",
+            "1 s",
+        ] {
+            assert_eq!(millis(text), None, "{text}");
+        }
+    }
+
+    #[test]
+    fn truth_values_are_those_of_go() {
+        assert_eq!(parse_bool("T"), Some(true));
+        assert_eq!(parse_bool("0"), Some(false));
+        for text in ["", "yes", "on", "TrUe", "2"] {
+            assert_eq!(parse_bool(text), None, "{text}");
+        }
+    }
+
+    #[test]
+    fn only_small_regular_files_are_read() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("f");
+        fs::write(&path, "x").unwrap();
+        assert_eq!(*read_file(&path).unwrap(), b"x");
+        File::create(&path)
+            .unwrap()
+            .set_len(LARGEST_FILE + 1)
+            .unwrap();
+        let too_large = read_file(&path).unwrap_err();
+        assert_eq!(too_large.kind(), io::ErrorKind::FileTooLarge);
+        for odd in [Path::new("/dev/zero"), folder.path()] {
+            assert_eq!(
+                read_file(odd).unwrap_err().to_string(),
+                "it is not a regular file"
+            );
         }
     }
 }

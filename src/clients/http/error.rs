@@ -70,8 +70,13 @@ impl Error {
         self
     }
 
-    pub(super) fn after(mut self, tries: u32) -> Self {
+    /// After so many tries; what went wrong before a deadline passed is more telling than the deadline.
+    pub(super) fn after(mut self, tries: u32, before: Option<String>) -> Self {
         self.tries = tries;
+        if self.kind == ErrorKind::Timeout {
+            self.causes
+                .extend(before.filter(|before| !before.is_empty()));
+        }
         self
     }
 

@@ -92,6 +92,8 @@ impl Call {
 pub struct Response {
     /// The status code.
     pub status: u16,
+    /// How long the server wants us to stay away.
+    pub retry_after: Option<Duration>,
     /// The type of the body, as the server calls it.
     pub content_type: Option<String>,
     /// The body: may hold secrets.
@@ -131,20 +133,25 @@ impl Client {
         let own = self.config.timeout.map(|timeout| Instant::now() + timeout);
         let deadline = own.map_or(deadline, |own| own.min(deadline));
         let mut tries = 0;
+        let mut before = None;
         loop {
             tries += 1;
             let outcome = self.attempt(call, deadline).await;
             let retry_after = match &outcome {
                 Ok(attempt) if retry::is_worth_retrying(attempt.status) => attempt.retry_after,
                 Err(error) if error.is_worth_retrying() => None,
-                _ => return finish(outcome, tries),
+                _ => return finish(outcome, tries, before),
             };
             let wait = self.config.retry.wait(tries, retry_after);
             let next = Instant::now().checked_add(wait);
             let in_time = next.is_some_and(|next| next < deadline);
             if tries > self.config.retry.retries || !in_time {
-                return finish(outcome, tries);
+                return finish(outcome, tries, before);
             }
+            before = Some(match outcome {
+                Ok(attempt) => format!("the try before was answered {}", attempt.status),
+                Err(error) => error.causes().first().cloned().unwrap_or_default(),
+            });
             tokio::time::sleep(wait).await;
         }
     }
@@ -192,11 +199,11 @@ impl Client {
 
     fn headers(&self, call: &Call) -> Result<HeaderMap, Error> {
         let mut headers = HeaderMap::new();
-        let host = HeaderValue::try_from(self.config.address.authority());
-        headers.insert(
-            HOST,
-            host.map_err(|_| self.error(call, ErrorKind::Header("Host")))?,
-        );
+        if self.config.tls.server_name.is_some() {
+            // The URL holds the name for TLS.
+            let host = HeaderValue::try_from(self.config.address.authority());
+            headers.insert(HOST, host.expect("the host of a URL fits into a header"));
+        }
         if call.body.is_some() {
             headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
         }
@@ -291,7 +298,9 @@ impl Client {
             builder = builder.unix_socket(socket);
         }
         if tls.server_name.is_some() {
-            builder = builder.dns_resolver(Arc::new(name::OneHost::new(address.host())));
+            let resolver = name::OneHost::new(address.host());
+            // HTTP/2 would take the host from the URL, which holds the name for TLS.
+            builder = builder.dns_resolver(Arc::new(resolver)).http1_only();
         }
         tls.apply(builder, address.is_tls()).build()
     }
@@ -314,10 +323,15 @@ struct Attempt {
     body: Zeroizing<Vec<u8>>,
 }
 
-fn finish(outcome: Result<Attempt, Error>, tries: u32) -> Result<Response, Error> {
-    let attempt = outcome.map_err(|error| error.after(tries))?;
+fn finish(
+    outcome: Result<Attempt, Error>,
+    tries: u32,
+    before: Option<String>,
+) -> Result<Response, Error> {
+    let attempt = outcome.map_err(|error| error.after(tries, before))?;
     Ok(Response {
         status: attempt.status,
+        retry_after: attempt.retry_after,
         content_type: attempt.content_type,
         body: Text::from(std::mem::take(&mut *{ attempt.body })),
         tries,

@@ -90,7 +90,12 @@ fn a_wait_beyond_the_deadline_is_not_begun() {
         let start = Instant::now();
         let error = read(&server, &[]);
         assert_eq!(error.kind, ErrorKind::Unreachable);
-        assert_eq!(error.causes, ["slow down"]);
+        assert_eq!(error.causes[0], "slow down");
+        assert!(
+            error.causes[1].starts_with("the server asks to wait "),
+            "{:?}",
+            error.causes
+        );
         assert!(start.elapsed() < Duration::from_secs(20));
         assert_eq!(server.requests().len(), 1);
     }
@@ -262,6 +267,17 @@ fn silence_ends_with_the_deadline_of_the_run() {
         error.message,
         format!("no answer in time: GET {}", server.url())
     );
+}
+
+#[test]
+fn a_deadline_tells_what_went_wrong_before() {
+    let server = sequence(vec![page(503), Reply::Silence]);
+    let error = read(&server, &[("VAULT_CLIENT_TIMEOUT", "300ms")]);
+    assert_eq!(
+        error.message,
+        format!("no answer in time: GET {} (2 tries)", server.url())
+    );
+    assert_eq!(error.causes, ["the try before was answered 503"]);
 }
 
 #[test]

@@ -282,3 +282,35 @@ fn never_reads_the_files_of_avp() {
     .run();
     assert_eq!(server.lines(), [LOGIN, READ]);
 }
+
+/// The login would only wait for the same server again.
+#[test]
+fn a_broken_server_is_told_at_the_lookup() {
+    let home = tempfile::tempdir().unwrap();
+    let is_broken = Arc::new(AtomicUsize::new(0));
+    let server = Server::start({
+        let is_broken = is_broken.clone();
+        move |request: &Request| match request.method.as_str() {
+            _ if is_broken.load(Ordering::SeqCst) == 1 => {
+                Reply::json(503, r#"{"errors":["Vault is sealed"]}"#)
+            }
+            "PUT" => Reply::json(200, auth(TOKEN)),
+            _ => Reply::json(200, kv2(r#"{"k":"v"}"#)),
+        }
+    });
+    let url = server.url();
+    let settings = [
+        ("VAULT_ADDR", url.as_str()),
+        ("HOME", home.path().to_str().unwrap()),
+        ("AVP_AUTH_TYPE", "approle"),
+        ("AVP_ROLE_ID", "r"),
+        ("AVP_SECRET_ID", "s"),
+        ("VAULT_MAX_RETRIES", "0"),
+    ];
+    fetch(open(&settings).unwrap().as_ref(), "kv/data/a").unwrap();
+    is_broken.store(1, Ordering::SeqCst);
+    let error = failure(fetch(open(&settings).unwrap().as_ref(), "kv/data/a"));
+    assert_eq!(error.kind, ErrorKind::Unreachable);
+    assert_eq!(error.causes, ["Vault is sealed"]);
+    assert_eq!(server.lines(), [LOGIN, READ, LOOKUP]);
+}

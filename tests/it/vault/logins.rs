@@ -186,6 +186,18 @@ fn a_login_answer_without_a_token_is_an_error() {
 }
 
 #[test]
+fn a_token_that_cannot_be_sent_is_told_by_its_header() {
+    let server = Server::start(|_| Reply::json(200, auth("CANARY\\n")));
+    let error = failure(fetch(
+        open(&approle_at(&server.url())).unwrap().as_ref(),
+        "kv/data/a",
+    ));
+    assert_eq!(error.kind, ErrorKind::Settings);
+    let expected = "the value for the header X-Vault-Token holds a line end or a control character";
+    assert_eq!(error.message, expected);
+}
+
+#[test]
 fn a_denied_read_after_a_login_in_the_same_run_stands() {
     let server = Server::start(|request: &Request| match request.method.as_str() {
         "PUT" => Reply::json(200, auth(TOKEN)),

@@ -96,6 +96,31 @@ fn shows_its_own_certificate_where_one_is_wanted() {
 }
 
 #[test]
+fn a_key_of_another_certificate_is_told_without_a_request() {
+    let ours = Certificates::new(&["127.0.0.1"]);
+    let theirs = Certificates::new(&["127.0.0.1"]);
+    let folder = tempfile::tempdir().unwrap();
+    let certificate = folder.path().join("c.pem");
+    let key = folder.path().join("k.pem");
+    fs::write(&certificate, &ours.client_pem).unwrap();
+    fs::write(&key, &theirs.client_key_pem).unwrap();
+    let error = super::open(&[
+        ("VAULT_ADDR", "https://127.0.0.1:1"),
+        ("AVP_AUTH_TYPE", "token"),
+        ("VAULT_TOKEN", "t"),
+        ("VAULT_CACERT_BYTES", ours.ca_pem.as_str()),
+        ("VAULT_CLIENT_CERT", certificate.to_str().unwrap()),
+        ("VAULT_CLIENT_KEY", key.to_str().unwrap()),
+    ]);
+    let error = error.err().unwrap();
+    assert_eq!(
+        error.to_string(),
+        "error encountered setting up default configuration: the TLS settings for https://127.0.0.1:1 do not work"
+    );
+    assert!(error.hint.unwrap().contains("KeyMismatch"));
+}
+
+#[test]
 fn plain_http_on_a_tls_port_and_the_other_way_round() {
     let plain = Server::start(|_| answer());
     let url = plain.url().replace("http:", "https:");
