@@ -9,6 +9,7 @@ pub mod clients;
 pub mod diagnostics;
 pub mod env;
 pub mod files;
+pub mod go_regex;
 pub mod inject;
 pub mod input;
 pub mod manifest;

@@ -7,7 +7,6 @@ mod document;
 mod dotenv;
 mod file;
 mod flat;
-mod go_regex;
 mod structured;
 #[cfg(test)]
 mod tests;

@@ -2,8 +2,8 @@
 
 use regex::Regex;
 
-use super::go_regex;
 use crate::diagnostics::{Explain, Fault};
+use crate::go_regex;
 
 /// The setting is no regular expression.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]

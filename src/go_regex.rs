@@ -7,7 +7,7 @@ use std::iter::Peekable;
 use std::str::Chars;
 
 /// The same expression for `regex`. Whether it is valid is found out when that compiles it.
-pub(super) fn translate(pattern: &str) -> String {
+pub fn translate(pattern: &str) -> String {
     let mut translator = Translator {
         rest: pattern.chars().peekable(),
         out: String::with_capacity(pattern.len() + 16),
