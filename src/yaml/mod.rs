@@ -3,11 +3,13 @@
 
 pub mod edit;
 mod event;
+pub mod go_scalar;
 pub mod json;
 mod parser;
 pub mod resolve;
 pub mod rewrite;
 pub mod scalar;
+pub mod timestamp;
 pub mod tree;
 pub mod value;
 pub mod writer;
