@@ -1,0 +1,196 @@
+//! The walk: every value of every document in order, decrypted where the file's rule says so, and hashed on the way.
+//! What comes out is handed on only after the hash has proved equal to the file's MAC.
+
+use super::cipher::{Cipher, Opened};
+use super::document::Format;
+use super::error::{Error, ValueError};
+use super::keys::DataKey;
+use super::mac::Mac;
+use super::metadata::Metadata;
+use super::selector::Position;
+use super::tree::{Branch, Comment, Element, Item, Kind, Leaf, Node};
+use crate::diagnostics::Span;
+
+/// Decrypts all documents and checks the MAC.
+pub(super) fn documents(
+    documents: Vec<Branch>,
+    metadata: &Metadata,
+    key: &DataKey,
+    text: &str,
+    format: Format,
+) -> Result<Vec<Branch>, Error> {
+    let cipher = Cipher::new(key.expose());
+    let mut walk = Walk {
+        cipher: &cipher,
+        position: Position::new(&metadata.selector),
+        mac: Mac::new(metadata.mac_only_encrypted),
+        only_encrypted: metadata.mac_only_encrypted,
+        aad: Vec::new(),
+        keys: Vec::new(),
+        text,
+        format,
+    };
+    let decrypted = documents
+        .into_iter()
+        .map(|branch| walk.branch(branch))
+        .collect::<Result<Vec<_>, _>>()?;
+    verify(walk.mac, metadata, &cipher)?;
+    Ok(decrypted)
+}
+
+fn verify(mac: Mac, metadata: &Metadata, cipher: &Cipher) -> Result<(), Error> {
+    let stored = metadata.mac.expose_str().unwrap_or_default();
+    let opened = cipher
+        .open(stored, metadata.last_modified.expose())
+        .map_err(Error::BrokenMac)?;
+    match opened {
+        Opened::Leaf(Leaf::String(text)) if text.expose().is_empty() => Err(Error::NoMac),
+        Opened::Leaf(Leaf::String(text)) if mac.is(&text) => Ok(()),
+        _ => Err(Error::MacMismatch),
+    }
+}
+
+struct Walk<'w> {
+    cipher: &'w Cipher,
+    position: Position<'w>,
+    mac: Mac,
+    only_encrypted: bool,
+    /// The keys on the way to here, each with a colon behind it: what a value here is bound to.
+    aad: Vec<u8>,
+    /// The same keys, for messages.
+    keys: Vec<String>,
+    text: &'w str,
+    format: Format,
+}
+
+impl Walk<'_> {
+    fn branch(&mut self, branch: Branch) -> Result<Branch, Error> {
+        let mut decrypted = Branch::with_capacity(branch.len());
+        self.position.enter_collection();
+        for item in branch {
+            decrypted.push(match item {
+                Item::Comment(comment) => Item::Comment(self.comment(comment)),
+                Item::Entry(key, node) => {
+                    let node = self.entry(&key, node)?;
+                    self.position.after_entry();
+                    Item::Entry(key, node)
+                }
+            });
+        }
+        self.position.leave_collection();
+        Ok(decrypted)
+    }
+
+    fn entry(&mut self, key: &str, node: Node) -> Result<Node, Error> {
+        let above = self.aad.len();
+        self.aad.extend_from_slice(key.as_bytes());
+        self.aad.push(b':');
+        self.keys.push(key.to_owned());
+        self.position.enter_key(key);
+        let span = node.span;
+        let decrypted = match self.node(node)? {
+            Element::Value(node) => node,
+            Element::Comment(_) => return Err(self.error(span, ValueError::Comment)),
+        };
+        self.position.leave_key();
+        self.keys.pop();
+        self.aad.truncate(above);
+        Ok(decrypted)
+    }
+
+    /// A value; an encrypted comment in a list turns out to be one only now.
+    fn node(&mut self, node: Node) -> Result<Element, Error> {
+        let kind = match node.kind {
+            Kind::Null => Kind::Null,
+            Kind::Map(branch) => Kind::Map(self.branch(branch)?),
+            Kind::List(elements) => Kind::List(self.list(elements)?),
+            Kind::Leaf(leaf) => match self.leaf(leaf, node.span)? {
+                Opened::Leaf(leaf) => Kind::Leaf(leaf),
+                Opened::Comment(text) => return Ok(Element::Comment(Comment { text })),
+            },
+        };
+        Ok(Element::Value(Node::new(kind, node.span)))
+    }
+
+    fn list(&mut self, elements: Vec<Element>) -> Result<Vec<Element>, Error> {
+        let mut decrypted = Vec::with_capacity(elements.len());
+        self.position.enter_collection();
+        for element in elements {
+            decrypted.push(match element {
+                Element::Comment(comment) => Element::Comment(self.comment(comment)),
+                Element::Value(node) => self.element(node)?,
+            });
+        }
+        self.position.leave_collection();
+        Ok(decrypted)
+    }
+
+    fn element(&mut self, node: Node) -> Result<Element, Error> {
+        let span = node.span;
+        let element = self.node(node)?;
+        match &element {
+            // It stands above what follows by the text that it has in the file.
+            Element::Comment(_) => {
+                let bytes = self.text[span.range()].as_bytes();
+                self.position.meet_comment(bytes);
+            }
+            Element::Value(_) => self.position.after_entry(),
+        }
+        Ok(element)
+    }
+
+    fn leaf(&mut self, leaf: Leaf, span: Span) -> Result<Opened, Error> {
+        if !self.position.is_encrypted() {
+            if !self.only_encrypted {
+                self.hash_plain(&leaf, span);
+            }
+            return Ok(Opened::Leaf(leaf));
+        }
+        let Leaf::String(text) = leaf else {
+            return Err(self.error(span, ValueError::NotText(leaf.type_name())));
+        };
+        let text = text.expose_str();
+        let opened = text
+            .ok_or(ValueError::NotEncrypted)
+            .and_then(|text| self.cipher.open(text, self.aad()))
+            .map_err(|reason| self.error(span, reason))?;
+        if let Opened::Leaf(leaf) = &opened {
+            self.mac.add(leaf);
+        }
+        Ok(opened)
+    }
+
+    fn hash_plain(&mut self, leaf: &Leaf, span: Span) {
+        match (self.format, leaf) {
+            (Format::Json, Leaf::Int(_) | Leaf::Float(_)) => {
+                self.mac.add_json_number(leaf, &self.text[span.range()]);
+            }
+            _ => self.mac.add(leaf),
+        }
+    }
+
+    /// A comment that cannot be decrypted stays as it is: old files have plain comments between encrypted values.
+    fn comment(&mut self, comment: Comment) -> Comment {
+        if !self.position.meet_comment(comment.text.expose()) {
+            return comment;
+        }
+        let text = comment.text.expose_str().unwrap_or_default();
+        match self.cipher.open(text, self.aad()) {
+            Ok(Opened::Comment(text)) => Comment { text },
+            Ok(Opened::Leaf(leaf)) => Comment { text: leaf.text() },
+            Err(_) => comment,
+        }
+    }
+
+    fn aad(&self) -> &[u8] {
+        if self.aad.is_empty() { b":" } else { &self.aad }
+    }
+
+    fn error(&self, span: Span, reason: ValueError) -> Error {
+        Error::Value {
+            path: self.keys.join("."),
+            span,
+            reason,
+        }
+    }
+}

@@ -1,0 +1,181 @@
+//! Why an encrypted text cannot be opened. No message holds a value: what stands in the file at a place where
+//! something encrypted belongs may be the secret itself.
+
+use std::fmt;
+
+use crate::diagnostics::{Explain, Fault, Span};
+use crate::yaml::SyntaxError;
+
+/// A failure of the whole text.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The text does not have its format's syntax.
+    #[error("{0}")]
+    Syntax(SyntaxError),
+    /// It has the syntax, but SOPS knows no such tree.
+    #[error("{reason}")]
+    Structure {
+        /// What is wrong.
+        reason: String,
+        /// Where.
+        span: Span,
+    },
+    /// There is no `sops` block.
+    #[error("sops metadata not found")]
+    NoMetadata,
+    /// The `sops` block says something wrong.
+    #[error("the sops block is broken: {0}")]
+    Metadata(String),
+    /// No master key could be used.
+    #[error("no key at hand opens this file")]
+    NoKey(NoKey),
+    /// A value cannot be decrypted.
+    #[error("could not decrypt {path}: {reason}")]
+    Value {
+        /// Its keys, joined by dots.
+        path: String,
+        /// Where it stands.
+        span: Span,
+        /// Why.
+        reason: ValueError,
+    },
+    /// The MAC cannot be decrypted.
+    #[error("the file's MAC cannot be decrypted: {0}")]
+    BrokenMac(ValueError),
+    /// There is no MAC.
+    #[error("the file has no MAC")]
+    NoMac,
+    /// The MAC is of other values.
+    #[error("MAC mismatch: the file's values are not those that were encrypted")]
+    MacMismatch,
+}
+
+/// Why a single value cannot be decrypted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum ValueError {
+    /// A text where something encrypted belongs.
+    #[error("a text that is not encrypted stands where the file's rules want an encrypted one")]
+    NotEncrypted,
+    /// A number or the like where something encrypted belongs.
+    #[error("expected an encrypted text, found a value of type {0}")]
+    NotText(&'static str),
+    /// The parts in `ENC[…]` are not what they should be.
+    #[error("the encrypted text is damaged")]
+    Damaged,
+    /// Another key, another place, or changed bytes.
+    #[error(
+        "message authentication failed: the value was changed or moved, or the key is another one"
+    )]
+    Authentication,
+    /// What was decrypted is not what its type says.
+    #[error("the decrypted text is no {0}")]
+    Type(&'static str),
+    /// A type that nobody writes.
+    #[error("unknown data type")]
+    UnknownType,
+    /// A comment in the place of a mapping's value.
+    #[error("a comment stands in the place of a value")]
+    Comment,
+}
+
+/// What was tried, for people.
+#[derive(Debug, Default)]
+pub struct NoKey {
+    /// Who can open the file.
+    pub recipients: Vec<String>,
+    /// What happened with keys that were tried, or could not be.
+    pub failures: Vec<String>,
+    /// Where keys were looked for.
+    pub places: Vec<String>,
+    /// How many key groups were opened, and how many must be, if the file has several.
+    pub groups: Option<(usize, usize)>,
+    /// Whether a key of a kind that this version uses would open the file.
+    pub usable: bool,
+}
+
+impl Error {
+    /// Something wrong at a place.
+    pub(super) fn structure(span: Span, reason: impl Into<String>) -> Self {
+        Self::Structure {
+            reason: reason.into(),
+            span,
+        }
+    }
+
+    /// Where in the text it is, if it is about a place.
+    pub fn position(&self) -> Option<usize> {
+        match self {
+            Self::Syntax(error) => Some(error.position),
+            Self::Structure { span, .. } | Self::Value { span, .. } => Some(span.start),
+            _ => None,
+        }
+    }
+
+    /// What lies below the message.
+    pub fn causes(&self) -> Vec<String> {
+        match self {
+            Self::NoKey(tried) => tried.causes(),
+            _ => Vec::new(),
+        }
+    }
+}
+
+impl NoKey {
+    fn causes(&self) -> Vec<String> {
+        let mut causes = Vec::new();
+        if let Some((opened, needed)) = self.groups {
+            causes.push(format!(
+                "{opened} of its key groups could be opened, {needed} are needed"
+            ));
+        }
+        causes.push(format!("it was encrypted for {}", Listed(&self.recipients)));
+        if !self.failures.is_empty() {
+            causes.push(Listed(&self.failures).to_string());
+        }
+        causes.push(format!("keys were looked for in {}", Listed(&self.places)));
+        causes
+    }
+}
+
+/// A list that stays readable when it is long.
+struct Listed<'a>(&'a [String]);
+
+impl fmt::Display for Listed<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        const SHOWN: usize = 10;
+        let shown = &self.0[..self.0.len().min(SHOWN)];
+        f.write_str(&shown.join(", "))?;
+        match self.0.len() - shown.len() {
+            0 => Ok(()),
+            more => write!(f, " and {more} more"),
+        }
+    }
+}
+
+impl Explain for Error {
+    fn fault(&self) -> Fault {
+        match self {
+            Self::NoKey(_) => Fault::Backend,
+            _ => Fault::Input,
+        }
+    }
+
+    fn hint(&self) -> Option<String> {
+        let hint = match self {
+            Self::NoMetadata => {
+                "encrypt the file with sops, or read it with a backend of type file"
+            }
+            Self::NoKey(tried) if tried.usable => {
+                "name a file with one of its age keys in SOPS_AGE_KEY_FILE or ageKeyFile"
+            }
+            Self::NoKey(_) => {
+                "this version opens files by age keys of type X25519 (age1…): add one with sops updatekeys"
+            }
+            Self::Value { .. } | Self::NoMac | Self::MacMismatch | Self::BrokenMac(_) => {
+                "a change by hand or a merge can do this: take the file from a good commit, or encrypt it anew"
+            }
+            _ => return None,
+        };
+        Some(hint.to_owned())
+    }
+}

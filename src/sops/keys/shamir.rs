@@ -1,0 +1,111 @@
+//! Shamir's secret sharing over GF(2^8), as SOPS splits a data key among key groups: each share holds one byte for
+//! each byte of the key, and behind them the place at which the polynomials were evaluated.
+//!
+//! Arithmetic takes the same time for all bytes: no tables, no branches on them.
+
+use zeroize::Zeroizing;
+
+/// The key that the shares were made of, or another one if shares are missing or changed. `None` for shares that
+/// cannot belong together.
+pub(super) fn combine(shares: &[Zeroizing<Vec<u8>>]) -> Option<Zeroizing<Vec<u8>>> {
+    let size = shares.first()?.len().checked_sub(1)?;
+    let places: Vec<u8> = shares
+        .iter()
+        .filter(|share| share.len() == size + 1)
+        .filter_map(|share| share.last().copied())
+        .collect();
+    let mut distinct = places.clone();
+    distinct.sort_unstable();
+    distinct.dedup();
+    let fit = size > 0 && distinct.len() == shares.len() && places.len() == shares.len();
+    if !fit || shares.len() < 2 || distinct.first() == Some(&0) {
+        return None;
+    }
+    let mut key = Zeroizing::new(vec![0; size]);
+    for (share, weight) in shares.iter().zip(weights(&places)) {
+        for (byte, value) in key.iter_mut().zip(share.iter()) {
+            *byte ^= multiply(*value, weight);
+        }
+    }
+    Some(key)
+}
+
+/// Lagrange's weights for the value at 0.
+fn weights(places: &[u8]) -> impl Iterator<Item = u8> {
+    places.iter().map(|own| {
+        let others = places.iter().filter(|other| *other != own);
+        others.fold(1, |weight, other| {
+            multiply(weight, multiply(*other, inverse(other ^ own)))
+        })
+    })
+}
+
+/// The product modulo x^8 + x^4 + x^3 + x + 1.
+fn multiply(left: u8, right: u8) -> u8 {
+    let (mut left, mut product) = (left, 0);
+    for bit in 0..8 {
+        let chosen = 0_u8.wrapping_sub((right >> bit) & 1);
+        product ^= left & chosen;
+        let carried = 0_u8.wrapping_sub(left >> 7);
+        left = (left << 1) ^ (0x1b & carried);
+    }
+    product
+}
+
+/// The multiplicative inverse, which is the 254th power.
+fn inverse(byte: u8) -> u8 {
+    let mut power = byte;
+    for _ in 0..6 {
+        power = multiply(multiply(power, power), byte);
+    }
+    multiply(power, power)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SHARES: [[u8; 4]; 5] = [
+        [0x9e, 0x81, 0x71, 0x01],
+        [0xc0, 0x34, 0x98, 0x02],
+        [0x0d, 0xb5, 0x16, 0x03],
+        [0x26, 0xdc, 0xaa, 0x04],
+        [0xeb, 0x5d, 0x24, 0x05],
+    ];
+
+    fn of(indexes: &[usize]) -> Option<Vec<u8>> {
+        let shares: Vec<_> = indexes
+            .iter()
+            .map(|index| Zeroizing::new(SHARES[*index].to_vec()))
+            .collect();
+        combine(&shares).map(|key| key.to_vec())
+    }
+
+    #[test]
+    fn the_field() {
+        assert_eq!(multiply(0x53, 0xca), 1);
+        for byte in 1..=255 {
+            assert_eq!(multiply(byte, inverse(byte)), 1, "{byte}");
+        }
+    }
+
+    #[test]
+    fn any_three_shares_give_the_key() {
+        for indexes in [[0, 1, 2], [4, 0, 2], [1, 3, 4], [2, 3, 1]] {
+            assert_eq!(of(&indexes), Some(vec![0x53, 0x00, 0xff]), "{indexes:?}");
+        }
+        assert_ne!(of(&[0, 1]), Some(vec![0x53, 0x00, 0xff]));
+    }
+
+    #[test]
+    fn shares_that_do_not_fit() {
+        assert_eq!(of(&[]), None);
+        assert_eq!(of(&[0]), None);
+        assert_eq!(of(&[0, 0]), None);
+        let share = |bytes: &[u8]| Zeroizing::new(bytes.to_vec());
+        assert!(combine(&[share(&[1, 2, 3]), share(&[1, 2])]).is_none());
+        assert!(combine(&[share(&[1]), share(&[2])]).is_none());
+        assert!(combine(&[share(&[]), share(&[])]).is_none());
+        assert!(combine(&[share(&[7, 0]), share(&[8, 1])]).is_none());
+    }
+}

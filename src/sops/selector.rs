@@ -1,0 +1,124 @@
+//! Which values of a file are encrypted: by their keys, or by the comments above them.
+
+use regex::bytes::Regex;
+
+use crate::go_regex;
+
+/// The file's one rule.
+pub(super) enum Selector {
+    /// Encrypted where some key of the path matches, or where none does.
+    Keys { pattern: Pattern, encrypted: bool },
+    /// Encrypted where some comment above matches, or where none does.
+    Comments { regex: Regex, encrypted: bool },
+}
+
+/// What a key must look like.
+pub(super) enum Pattern {
+    Suffix(String),
+    Regex(Regex),
+}
+
+impl Pattern {
+    fn matches(&self, key: &str) -> bool {
+        match self {
+            Self::Suffix(suffix) => key.ends_with(suffix.as_str()),
+            Self::Regex(regex) => regex.is_match(key.as_bytes()),
+        }
+    }
+}
+
+impl Selector {
+    /// The rule by its name in the `sops` block. SOPS takes an invalid expression for one that matches nothing, and so
+    /// leaves secrets in plain text; here it is an error.
+    pub(super) fn parse(name: &str, value: &str) -> Result<Self, regex::Error> {
+        let regex = || Regex::new(&go_regex::translate(value));
+        let encrypted = !name.starts_with("un");
+        Ok(if name.ends_with("_suffix") {
+            let pattern = Pattern::Suffix(value.to_owned());
+            Self::Keys { pattern, encrypted }
+        } else if name.ends_with("_comment_regex") {
+            let regex = regex()?;
+            Self::Comments { regex, encrypted }
+        } else {
+            let pattern = Pattern::Regex(regex()?);
+            Self::Keys { pattern, encrypted }
+        })
+    }
+}
+
+/// Where in the tree a walk is, as far as the rule is concerned.
+pub(super) struct Position<'s> {
+    selector: &'s Selector,
+    /// For each open mapping and list: whether a key on the way to it matched.
+    matched: Vec<bool>,
+    /// For each open mapping and list: whether a comment in it matched since the last entry.
+    marked: Vec<bool>,
+}
+
+impl<'s> Position<'s> {
+    pub(super) fn new(selector: &'s Selector) -> Self {
+        Self {
+            selector,
+            matched: vec![false],
+            marked: vec![false],
+        }
+    }
+
+    /// Goes into the value of a key. To be followed by [`Self::leave_key`].
+    pub(super) fn enter_key(&mut self, key: &str) {
+        let above = self.matched.last().copied().unwrap_or_default();
+        let matched = above
+            || matches!(self.selector, Selector::Keys { pattern, .. } if pattern.matches(key));
+        self.matched.push(matched);
+    }
+
+    pub(super) fn leave_key(&mut self) {
+        self.matched.pop();
+    }
+
+    /// Goes into a mapping or list. To be followed by [`Self::leave_collection`].
+    pub(super) fn enter_collection(&mut self) {
+        self.marked.push(false);
+    }
+
+    pub(super) fn leave_collection(&mut self) {
+        self.marked.pop();
+    }
+
+    /// An entry of the innermost collection has been read: comments above it are no longer above what follows.
+    pub(super) fn after_entry(&mut self) {
+        if let Some(marked) = self.marked.last_mut() {
+            *marked = false;
+        }
+    }
+
+    /// Whether a value here is encrypted.
+    pub(super) fn is_encrypted(&self) -> bool {
+        match self.selector {
+            Selector::Keys { encrypted, .. } => {
+                self.matched.last().copied().unwrap_or_default() == *encrypted
+            }
+            Selector::Comments { encrypted, .. } => {
+                self.marked.iter().any(|marked| *marked) == *encrypted
+            }
+        }
+    }
+
+    /// Whether a comment here, as it stands in the file, is encrypted. From here on it is above what follows.
+    ///
+    /// A comment that makes others encrypted does not make itself so; one that keeps others plain stays plain itself.
+    pub(super) fn meet_comment(&mut self, text: &[u8]) -> bool {
+        let Selector::Comments { regex, encrypted } = self.selector else {
+            return self.is_encrypted();
+        };
+        let before = self.is_encrypted();
+        if let Some(marked) = self.marked.last_mut() {
+            *marked |= regex.is_match(text);
+        }
+        if *encrypted {
+            before
+        } else {
+            self.is_encrypted()
+        }
+    }
+}

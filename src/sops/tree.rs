@@ -1,0 +1,214 @@
+//! What a SOPS file holds, whatever its format: documents of named values in order, with comments.
+//!
+//! The same shape serves before and after decryption. Which of the two a tree is, its owner says: [`super::Encrypted`]
+//! or [`super::Decrypted`].
+
+use crate::diagnostics::Span;
+use crate::secret::{Map, Number, Text, Value};
+use crate::yaml::timestamp::Timestamp;
+use crate::yaml::value::float_literal;
+
+/// A mapping: entries and comments in the order of the file. Keys may repeat.
+pub(super) type Branch = Vec<Item>;
+
+/// What stands in a mapping.
+pub(super) enum Item {
+    Entry(String, Node),
+    Comment(Comment),
+}
+
+/// What stands in a list.
+pub(super) enum Element {
+    Value(Node),
+    Comment(Comment),
+}
+
+/// A comment's text behind the `#`.
+pub(super) struct Comment {
+    pub(super) text: Text,
+}
+
+/// A value and where it stands.
+pub(super) struct Node {
+    pub(super) kind: Kind,
+    pub(super) span: Span,
+}
+
+/// Kinds of values.
+pub(super) enum Kind {
+    /// Never encrypted, never hashed.
+    Null,
+    Leaf(Leaf),
+    List(Vec<Element>),
+    Map(Branch),
+}
+
+/// A value that can be encrypted.
+pub(super) enum Leaf {
+    /// A text, not necessarily UTF-8.
+    String(Text),
+    Int(i64),
+    Float(f64),
+    Bool(bool),
+    Time(Timestamp),
+}
+
+impl Leaf {
+    /// What messages call the type.
+    pub(super) fn type_name(&self) -> &'static str {
+        match self {
+            Self::String(_) => "string",
+            Self::Int(_) => "integer",
+            Self::Float(_) => "float",
+            Self::Bool(_) => "bool",
+            Self::Time(_) => "time",
+        }
+    }
+
+    /// The canonical text: what is encrypted and what is hashed.
+    pub(super) fn text(&self) -> Text {
+        match self {
+            Self::String(text) => text.clone(),
+            Self::Int(integer) => Text::from(integer.to_string()),
+            Self::Float(float) => float_text(*float),
+            Self::Bool(true) => Text::from("True"),
+            Self::Bool(false) => Text::from("False"),
+            Self::Time(time) => time.to_text(),
+        }
+    }
+
+    fn into_value(self) -> Value {
+        match self {
+            Self::String(text) => Value::String(text),
+            Self::Int(integer) => Value::Number(Number::from_literal(integer.to_string())),
+            Self::Float(float) if float.is_finite() => {
+                Value::Number(Number::from_literal(float_literal(float)))
+            }
+            // JSON has no number for these; as YAML spells them.
+            Self::Float(float) if float.is_nan() => Value::string(".nan"),
+            Self::Float(float) if float > 0.0 => Value::string(".inf"),
+            Self::Float(_) => Value::string("-.inf"),
+            Self::Bool(truth) => Value::Bool(truth),
+            Self::Time(time) => Value::String(time.to_text()),
+        }
+    }
+}
+
+/// The shortest digits that read back as the same number, never with an exponent.
+pub(super) fn float_text(float: f64) -> Text {
+    if float.is_nan() {
+        Text::from("NaN")
+    } else if float.is_infinite() {
+        Text::from(if float > 0.0 { "+Inf" } else { "-Inf" })
+    } else {
+        Text::from(float.to_string())
+    }
+}
+
+impl Node {
+    pub(super) fn new(kind: Kind, span: Span) -> Self {
+        Self { kind, span }
+    }
+
+    /// The value without its comments.
+    fn into_value(self) -> Value {
+        match self.kind {
+            Kind::Null => Value::Null,
+            Kind::Leaf(leaf) => leaf.into_value(),
+            Kind::List(elements) => Value::List(
+                elements
+                    .into_iter()
+                    .filter_map(|element| match element {
+                        Element::Value(node) => Some(node.into_value()),
+                        Element::Comment(_) => None,
+                    })
+                    .collect(),
+            ),
+            Kind::Map(branch) => Value::Map(into_map(branch)),
+        }
+    }
+}
+
+/// A mapping without its comments. A merge key stays a key, as in SOPS's own tree.
+pub(super) fn into_map(branch: Branch) -> Map {
+    branch
+        .into_iter()
+        .filter_map(|item| match item {
+            Item::Entry(key, node) => Some((key, node.into_value())),
+            Item::Comment(_) => None,
+        })
+        .collect()
+}
+
+/// A copy for an alias. Counts the nodes it makes down from `budget`; `None` when that is used up.
+pub(super) fn copy(node: &Node, budget: &mut usize) -> Option<Node> {
+    *budget = budget.checked_sub(1)?;
+    let kind = match &node.kind {
+        Kind::Null => Kind::Null,
+        Kind::Leaf(leaf) => Kind::Leaf(match leaf {
+            Leaf::String(text) => {
+                // Long texts count as the many nodes whose memory they take.
+                *budget = budget.checked_sub(text.expose().len() / 64)?;
+                Leaf::String(text.clone())
+            }
+            Leaf::Int(integer) => Leaf::Int(*integer),
+            Leaf::Float(float) => Leaf::Float(*float),
+            Leaf::Bool(truth) => Leaf::Bool(*truth),
+            Leaf::Time(time) => Leaf::Time(*time),
+        }),
+        Kind::List(elements) => Kind::List(
+            elements
+                .iter()
+                .map(|element| match element {
+                    Element::Value(node) => copy(node, budget).map(Element::Value),
+                    Element::Comment(comment) => Some(Element::Comment(comment.copy())),
+                })
+                .collect::<Option<_>>()?,
+        ),
+        Kind::Map(branch) => Kind::Map(
+            branch
+                .iter()
+                .map(|item| match item {
+                    Item::Entry(key, node) => {
+                        copy(node, budget).map(|node| Item::Entry(key.clone(), node))
+                    }
+                    Item::Comment(comment) => Some(Item::Comment(comment.copy())),
+                })
+                .collect::<Option<_>>()?,
+        ),
+    };
+    Some(Node::new(kind, node.span))
+}
+
+impl Comment {
+    fn copy(&self) -> Self {
+        Self {
+            text: self.text.clone(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn canonical_texts() {
+        for (leaf, expected) in [
+            (Leaf::Int(-7), "-7"),
+            (Leaf::Float(1.0), "1"),
+            (Leaf::Float(1.50), "1.5"),
+            (Leaf::Float(-0.0), "-0"),
+            (Leaf::Float(1e21), "1000000000000000000000"),
+            (Leaf::Float(1.5e-7), "0.00000015"),
+            (Leaf::Float(f64::INFINITY), "+Inf"),
+            (Leaf::Float(f64::NEG_INFINITY), "-Inf"),
+            (Leaf::Float(f64::NAN), "NaN"),
+            (Leaf::Bool(true), "True"),
+            (Leaf::Bool(false), "False"),
+            (Leaf::String("".into()), ""),
+        ] {
+            assert_eq!(leaf.text().expose_str(), Some(expected));
+        }
+    }
+}
