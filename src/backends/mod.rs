@@ -6,6 +6,7 @@ mod env;
 mod file;
 pub mod pool;
 pub mod registry;
+mod sops;
 mod vault;
 
 use std::collections::BTreeSet;

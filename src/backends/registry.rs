@@ -43,7 +43,12 @@ impl crate::diagnostics::Explain for SettingsError {
 }
 
 /// All backend types, sorted by name.
-pub const TYPES: &[Type] = &[super::env::TYPE, super::file::TYPE, super::vault::TYPE];
+pub const TYPES: &[Type] = &[
+    super::env::TYPE,
+    super::file::TYPE,
+    super::sops::TYPE,
+    super::vault::TYPE,
+];
 
 /// The type by its exact name.
 pub fn find(name: &str) -> Option<&'static Type> {
