@@ -23,6 +23,8 @@ mod public_manifests;
 #[cfg(test)]
 mod rooms;
 #[cfg(test)]
+mod sops;
+#[cfg(test)]
 #[path = "../support/mod.rs"]
 mod support;
 #[cfg(test)]

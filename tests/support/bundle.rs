@@ -182,7 +182,8 @@ fn value(text: &str) -> String {
     }
 }
 
-fn unescape(line: &str, text: &mut Vec<u8>) {
+/// The bytes of a line behind `%`.
+pub(crate) fn unescape(line: &str, text: &mut Vec<u8>) {
     let mut rest = line;
     while let Some((plain, escape)) = rest.split_once('\\') {
         text.extend_from_slice(plain.as_bytes());

@@ -10,4 +10,5 @@ pub(crate) mod nodes;
 pub(crate) mod program;
 pub(crate) mod render;
 pub(crate) mod server;
+pub(crate) mod sops_bundle;
 pub(crate) mod tree;

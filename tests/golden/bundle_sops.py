@@ -1,0 +1,141 @@
+#!/usr/bin/env python3
+"""Bundles recorded cases of sops: one readable text per area, in tests/golden/sops/.
+
+    tests/golden/bundle_sops.py FOLDER    (FOLDER holds keys/ and cases/<case>/case.json with the files beside it)
+
+Only cases that this version is to read: YAML and JSON files with age keys, and some that it must refuse by name. The
+format, line by line:
+
+    # …                  a comment
+    key NAME             an age identity, in the lines that follow
+    case NAME            a case, with all that follows up to the next one
+    rule …               the section of the format's description
+    format yaml, json    how the encrypted text is to be read
+    keys NAME…           the identities at hand, together in SOPS_AGE_KEY_FILE
+    env NAME=VALUE       further variables; {dir} is a folder that is empty but for the key file
+    expect decrypt       the values must be those of `json` or `yaml`
+    expect error         it must fail
+    expect either        it may fail, or give these values
+    expect later         sops decrypts it with keys of another kind; it must fail and say so
+    differs …            why the right answer is not the one of sops
+    encrypted            the file, in the lines that follow
+    json, yaml           what `sops decrypt` prints: as JSON (the first document), else as it is (all of them)
+
+A text is lines that begin with `|` (as they are, with a line feed) or `%` (escaped as in C, in bytes, and without a line feed of
+their own).
+"""
+
+import json
+import os
+import re
+import sys
+
+# What an editor or a pager would swallow: controls, C1 controls, line and paragraph separators, byte order mark.
+UNSEEN = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029\ufeff]")
+VARIABLES = {"SOPS_AGE_KEY", "SOPS_AGE_KEY_FILE"}
+LATER = [
+    "age-key-command",
+    "age-post-quantum",
+    "age-ssh-ed25519",
+    "aws-kms",
+    "azure-kv",
+    "gcp-kms",
+    "pgp-rsa",
+    "shamir-vault-and-age",
+    "vault-transit",
+]
+# Commands and switches of later versions, not the format.
+LEFT_OUT = {"input-type-unknown-suffix", "order-duplicate"}
+AREAS = {
+    "keys": ("age-", "shamir-", "mixed-", "pgp-", "order-", "aws-", "azure-", "gcp-", "vault-"),
+    "json": ("json-", "v313-json-", "tamper-json-", "selector-json", "kubernetes-json"),
+    "metadata": ("metadata-", "selector-"),
+    "tampered": ("tamper-", "crafted-"),
+    "yaml": ("yaml-", "v313-yaml-", "kubernetes-"),
+}
+
+
+def escape(character):
+    plain = {"\\": "\\\\", "\n": "\\n", "\r": "\\r"}
+    if character in plain:
+        return plain[character]
+    if UNSEEN.match(character):
+        return "".join("\\x%02x" % byte for byte in character.encode())
+    return character
+
+
+def lines(text):
+    out = []
+    for line in re.findall(r"[^\n]*\n|[^\n]+", text):
+        if line.endswith("\n") and not UNSEEN.search(line):
+            out.append("|" + line[:-1])
+        else:
+            out.append("%" + "".join(map(escape, line)))
+    return out
+
+
+def read(folder, name):
+    path = os.path.join(folder, name)
+    if not os.path.exists(path):
+        return None
+    with open(path, encoding="utf-8", newline="") as file:
+        return file.read()
+
+
+def is_ours(name, case):
+    if case["format"] not in ("yaml", "json") or case["args"] or name in LEFT_OUT:
+        return False
+    keys = all(key.startswith("age/") and "quantum" not in key for key in case["keys"])
+    usable = bool(case["keys"]) or set(case["env"]) <= VARIABLES
+    servers_only = not case["keys"] and not set(case["env"]) <= VARIABLES
+    return name in LATER or (keys and usable and not servers_only)
+
+
+def bundle(name, case, folder):
+    out = [f"case {name}", f"rule {case['rule']}", f"format {case['format']}"]
+    later = name in LATER
+    if case["keys"] and not later:
+        out.append("keys " + " ".join(os.path.basename(key).removesuffix(".agekey") for key in case["keys"]))
+    for key, value in case["env"].items():
+        if key in VARIABLES:
+            out.append(f"env {key}={value}")
+    expect = "either" if "also_ok" in case else case["expect"]
+    out.append(f"expect {'later' if later else expect}")
+    if "differs" in case:
+        out.append(f"differs {case['differs']}")
+    out += ["encrypted"] + lines(read(folder, case["file"]))
+    as_json, as_yaml = read(folder, "plain.json"), read(folder, "plain.yaml")
+    if later:
+        return out
+    if as_json is not None and (as_yaml is None or "\n---\n" not in as_yaml):
+        out += ["json"] + lines(as_json)
+    elif as_yaml is not None:
+        out += ["yaml"] + lines(as_yaml)
+    return out
+
+
+def main():
+    source = sys.argv[1]
+    target = os.path.join(os.path.dirname(os.path.abspath(__file__)), "sops")
+    os.makedirs(target, exist_ok=True)
+    areas = {area: [] for area in AREAS}
+    for name in sorted(os.listdir(os.path.join(source, "cases"))):
+        folder = os.path.join(source, "cases", name)
+        with open(os.path.join(folder, "case.json"), encoding="utf-8") as file:
+            case = json.load(file)
+        if not is_ours(name, case):
+            continue
+        area = next(area for area in sorted(AREAS, key=lambda a: a != "json") if name.startswith(AREAS[area]))
+        areas[area].append(bundle(name, case, folder))
+    for area, cases in areas.items():
+        used = {key for case in cases for line in case if line.startswith("keys ") for key in line.split()[1:]}
+        head = ["# Written by bundle_sops.py, which explains the format. Every key is a test key that protects nothing."]
+        for key in sorted(used):
+            head += ["", f"key {key}"] + lines(read(os.path.join(source, "keys", "age"), key + ".agekey"))
+        text = "\n".join(head + [line for case in cases for line in ["", *case]]) + "\n"
+        with open(os.path.join(target, area + ".txt"), "w", encoding="utf-8") as file:
+            file.write(text)
+        print(f"{area}: {len(cases)} cases")
+
+
+main()

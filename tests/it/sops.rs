@@ -1,0 +1,327 @@
+//! What the real sops makes of its files, case by case: `tests/golden/sops/`, and what must hold for damaged ones.
+
+use std::fmt::Write as _;
+use std::fs;
+use std::path::Path;
+
+use manifuse::diagnostics::Explain as _;
+use manifuse::env::{Options, Origin, Setting};
+use manifuse::secret::{Map, Value};
+use manifuse::sops::{Encrypted, Error, Format, Identities, Sources};
+
+use crate::support::core_yaml;
+use crate::support::sops_bundle::{Case, cases};
+use crate::support::tree::{Number, Tree, differences};
+
+const BUNDLES: [(&str, &str); 5] = [
+    ("json", include_str!("../golden/sops/json.txt")),
+    ("keys", include_str!("../golden/sops/keys.txt")),
+    ("metadata", include_str!("../golden/sops/metadata.txt")),
+    ("tampered", include_str!("../golden/sops/tampered.txt")),
+    ("yaml", include_str!("../golden/sops/yaml.txt")),
+];
+const MESSAGES: &str = include_str!("../golden/sops/messages.txt");
+
+fn all() -> impl Iterator<Item = Case> {
+    BUNDLES.iter().flat_map(|(_, bundle)| cases(bundle))
+}
+
+fn case(name: &str) -> Case {
+    all().find(|case| case.name == name).unwrap()
+}
+
+fn decrypt(case: &Case, text: &str, identities: &Identities) -> Result<Vec<Map>, Error> {
+    let format = match case.format.as_str() {
+        "json" => Format::Json,
+        _ => Format::Yaml,
+    };
+    let encrypted = Encrypted::parse(text, format)?;
+    let key = encrypted.data_key(identities)?;
+    Ok(encrypted.decrypt(&key)?.into_documents())
+}
+
+/// The identities of a case, its key file in `folder`.
+fn identities(case: &Case, folder: &Path) -> Identities {
+    let mut options = Options::default();
+    for (name, value) in &case.env {
+        let value = value.replace("{dir}", folder.to_str().unwrap());
+        let origin = Origin::Environment(name.clone());
+        let value = value.into();
+        options.set(name, Setting { value, origin });
+    }
+    let named = options.text("SOPS_AGE_KEY_FILE").map(Into::into);
+    let file = folder.join("keys.txt");
+    fs::write(&file, case.keys.join("\n")).unwrap();
+    let given = (!case.keys.is_empty()).then_some(file);
+    Identities::load(&Sources::new(&options, named.or(given)))
+}
+
+/// Message, causes and hint, one a line.
+fn explained(error: &Error, folder: &Path) -> String {
+    let mut lines = vec![error.to_string()];
+    lines.extend(error.causes());
+    lines.extend(error.hint());
+    lines
+        .join("\n  ")
+        .replace(folder.to_str().unwrap(), "{dir}")
+}
+
+fn tree(value: &Value) -> Tree {
+    match value {
+        Value::Null => Tree::Null,
+        Value::Bool(truth) => Tree::Bool(*truth),
+        Value::Number(number) => {
+            let number: serde_json::Value = serde_json::from_str(number.expose()).unwrap();
+            Tree::from(&number)
+        }
+        Value::String(text) | Value::Bytes(text) => {
+            Tree::String(String::from_utf8_lossy(text.expose()).into_owned())
+        }
+        Value::List(items) => Tree::List(items.iter().map(tree).collect()),
+        Value::Map(map) => of_map(map),
+    }
+}
+
+fn of_map(map: &Map) -> Tree {
+    let entries = map.iter().map(|(key, value)| (key.clone(), tree(value)));
+    Tree::Map(entries.collect())
+}
+
+/// The second reader has one number for all that no JSON number can hold; here they come out as YAML's words.
+fn without_specials(tree: Tree) -> Tree {
+    let special = || Tree::String("beyond JSON".to_owned());
+    match tree {
+        Tree::Number(Number::Float(float)) if !float.is_finite() => special(),
+        Tree::String(text) if [".nan", ".inf", "-.inf", "1e400"].contains(&text.as_str()) => {
+            special()
+        }
+        Tree::List(items) => Tree::List(items.into_iter().map(without_specials).collect()),
+        Tree::Map(entries) => {
+            let entries = entries.into_iter();
+            Tree::Map(
+                entries
+                    .map(|(key, value)| (key, without_specials(value)))
+                    .collect(),
+            )
+        }
+        other => other,
+    }
+}
+
+/// What sops prints, as trees. Empty documents are none for Kubernetes.
+fn expected(case: &Case) -> Option<Vec<Tree>> {
+    if let Some(json) = &case.json {
+        let document: serde_json::Value = serde_json::from_str(json).unwrap();
+        return Some(vec![without_specials(Tree::from(&document))]);
+    }
+    let documents = core_yaml::documents(case.yaml.as_ref()?.as_bytes()).unwrap();
+    Some(documents.into_iter().map(without_specials).collect())
+}
+
+/// How a result differs from what sops prints.
+fn wrong(case: &Case, documents: &[Map]) -> Vec<String> {
+    let Some(expected) = expected(case) else {
+        // What sops refuses for its version, which the description says to pass over.
+        return Vec::new();
+    };
+    let found = documents.iter().map(of_map);
+    let found: Vec<Tree> = found.map(without_specials).collect();
+    if found.len() != expected.len() {
+        return vec![format!("{} documents for {}", found.len(), expected.len())];
+    }
+    expected
+        .iter()
+        .zip(&found)
+        .flat_map(|(expected, found)| differences(expected, found))
+        .collect()
+}
+
+#[test]
+fn gives_the_answers_of_sops() {
+    let mut failures = Vec::new();
+    for case in all() {
+        let folder = tempfile::tempdir().unwrap();
+        let result = decrypt(&case, &case.encrypted, &identities(&case, folder.path()));
+        let wrong = match (case.expect.as_str(), result) {
+            ("decrypt", Ok(_)) if expected(&case).is_none() => {
+                vec!["nothing to compare".to_owned()]
+            }
+            ("decrypt" | "either", Ok(documents)) => wrong(&case, &documents),
+            ("decrypt", Err(error)) => vec![explained(&error, folder.path())],
+            ("later", Err(Error::NoKey(_))) | ("error" | "either", Err(_)) => continue,
+            (expect, _) => vec![format!("{expect} is expected")],
+        };
+        failures.extend(wrong.iter().map(|line| format!("{}: {line}", case.name)));
+    }
+    assert!(failures.is_empty(), "{}", failures.join("\n"));
+}
+
+#[test]
+fn no_case_is_lost() {
+    assert_eq!(all().count(), 202);
+}
+
+/// Every failure of the recorded cases in words, as `messages.txt` has them.
+#[test]
+fn failures_are_worded_for_people() {
+    let mut messages = String::new();
+    for case in all() {
+        let folder = tempfile::tempdir().unwrap();
+        if let Err(error) = decrypt(&case, &case.encrypted, &identities(&case, folder.path())) {
+            let message = explained(&error, folder.path());
+            let _ = write!(messages, "{}\n  {message}\n", case.name);
+        }
+    }
+    assert!(messages == MESSAGES, "messages.txt should be:\n{messages}");
+}
+
+/// A small file with everything in it, and what it says.
+fn small() -> (Case, Identities, Vec<Map>) {
+    let case = case("kubernetes-string");
+    let folder = tempfile::tempdir().unwrap();
+    let identities = identities(&case, folder.path());
+    let documents = decrypt(&case, &case.encrypted, &identities).unwrap();
+    (case, identities, documents)
+}
+
+/// Where a value was encrypted, nothing but its own text comes out, whatever happens to the file.
+#[test]
+fn a_flipped_byte_never_changes_a_value() {
+    let (case, identities, documents) = small();
+    let original = of_map(&documents[0]);
+    let mut opened = 0;
+    for position in 0..case.encrypted.len() {
+        for bit in [0x01, 0x20] {
+            let mut bytes = case.encrypted.clone().into_bytes();
+            bytes[position] ^= bit;
+            let Ok(text) = String::from_utf8(bytes) else {
+                continue;
+            };
+            // Only what lies outside of the values and of what they are bound to may change: a recipient's name, a
+            // key beside them, white space.
+            if let Ok(documents) = decrypt(&case, &text, &identities) {
+                opened += 1;
+                assert_eq!(secrets(&documents), secrets_of(&original), "{position}");
+            }
+        }
+    }
+    assert!(opened > 0, "some bytes do not matter");
+}
+
+fn secrets(documents: &[Map]) -> Vec<String> {
+    documents
+        .iter()
+        .map(of_map)
+        .flat_map(|tree| secrets_of(&tree))
+        .collect()
+}
+
+/// The texts under `stringData`, which are all that the file encrypts.
+fn secrets_of(tree: &Tree) -> Vec<String> {
+    match tree {
+        Tree::Map(entries) => entries
+            .get("stringData")
+            .map(|data| vec![data.to_string()])
+            .unwrap_or_default(),
+        _ => Vec::new(),
+    }
+}
+
+#[test]
+fn a_file_cut_anywhere_is_refused() {
+    let (case, identities, _) = small();
+    let text = &case.encrypted;
+    // Behind the MAC stands the rule, whose end may be cut so that it means the same, and the version, which nobody needs.
+    let rule = text.find("encrypted_regex").unwrap();
+    for end in (0..rule).filter(|end| text.is_char_boundary(*end)) {
+        let cut = decrypt(&case, &text[..end], &identities);
+        assert!(cut.is_err(), "cut at {end}");
+    }
+}
+
+#[test]
+fn a_million_recipients_are_refused_in_time() {
+    let recipient = r#"{"recipient":"age1x","enc":"x"}"#;
+    for (count, message) in [
+        (10_000, "no key at hand opens this file"),
+        (
+            1_000_000,
+            "the sops block is broken: it names 1000000 master keys, more than 10000",
+        ),
+    ] {
+        let recipients = vec![recipient; count].join(",");
+        let text = format!(
+            r#"{{"a":"x","sops":{{"lastmodified":"2025-06-01T12:00:00Z","age":[{recipients}]}}}}"#
+        );
+        let encrypted = Encrypted::parse(&text, Format::Json);
+        let error = encrypted
+            .and_then(|encrypted| encrypted.data_key(&Identities::default()).map(drop))
+            .unwrap_err();
+        assert_eq!(error.to_string(), message);
+    }
+}
+
+/// Aliases and wrong types where the format has none.
+#[test]
+fn odd_files_are_refused_by_name() {
+    let bomb = (1..12).fold(
+        "a0: &a0 [x, x, x, x, x, x, x, x, x]\n".to_owned(),
+        |text, level| {
+            let aliases = vec![format!("*a{}", level - 1); 9].join(", ");
+            format!("{text}a{level}: &a{level} [{aliases}]\n")
+        },
+    );
+    let block = "sops: {lastmodified: '2025-06-01T12:00:00Z', age: [{recipient: age1x, enc: x}]";
+    for (text, message) in [
+        (bomb.as_str(), "too many nodes behind anchors"),
+        ("- a\n", "the top of a SOPS file must be a mapping"),
+        ("a\n", "the top of a SOPS file must be a mapping"),
+        ("", "sops metadata not found"),
+        ("# only this\n", "sops metadata not found"),
+        (
+            "1: a\n",
+            "a key that is not a string: SOPS supports only string keys",
+        ),
+        ("? [a]\n: b\n", "a key that is a list or a mapping"),
+        ("a: &x [*x]\n", "an alias to something that is not complete"),
+        ("a: !!int x\n", "a value that does not fit its tag"),
+        ("a: !!binary '!'\n", "a !!binary value that is not base64"),
+        (
+            "a: 9223372036854775808\n",
+            "a number that is too large for SOPS",
+        ),
+        ("a: 1\na: 2\n", "the key a stands twice"),
+        ("sops: 1\n", "the sops block is not a mapping"),
+        (
+            "sops: {age: {}}\n",
+            "the sops block is broken: lastmodified is missing, or no time in RFC 3339",
+        ),
+        (
+            "sops: {age: [1]}\n",
+            "the sops block is broken: age is not a list of mappings",
+        ),
+        (
+            "sops: {age: [{enc: [1]}]}\n",
+            "the sops block is broken: enc is not a text",
+        ),
+        (
+            &format!("{block}, mac_only_encrypted: perhaps}}\n"),
+            "the sops block is broken: mac_only_encrypted is neither true nor false",
+        ),
+        (
+            &format!("{block}, shamir_threshold: -1}}\n"),
+            "the sops block is broken: shamir_threshold is not a small number",
+        ),
+        (
+            &format!("{block}, shamir_threshold: [1]}}\n"),
+            "the sops block is broken: shamir_threshold is not a small number",
+        ),
+        (
+            &format!("{block}, unencrypted_comment_regex: '(?!'}}\n"),
+            "the sops block is broken: unencrypted_comment_regex is not a valid regular expression",
+        ),
+    ] {
+        let error = Encrypted::parse(text, Format::Yaml).map(drop).unwrap_err();
+        assert_eq!(error.to_string(), message, "{text}");
+    }
+}

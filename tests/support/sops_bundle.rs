@@ -1,0 +1,77 @@
+//! Recorded cases of sops: reads the bundles of `tests/golden/sops/`, whose format `bundle_sops.py` explains.
+
+use std::collections::BTreeMap;
+
+use super::bundle::unescape;
+
+/// One recorded case.
+#[derive(Debug, Default)]
+pub(crate) struct Case {
+    pub(crate) name: String,
+    pub(crate) format: String,
+    /// The key files' texts.
+    pub(crate) keys: Vec<String>,
+    pub(crate) env: Vec<(String, String)>,
+    pub(crate) expect: String,
+    pub(crate) encrypted: String,
+    /// What sops prints as JSON.
+    pub(crate) json: Option<String>,
+    /// What sops prints as YAML.
+    pub(crate) yaml: Option<String>,
+}
+
+/// The cases of a bundle.
+pub(crate) fn cases(bundle: &str) -> Vec<Case> {
+    let mut keys: BTreeMap<&str, String> = BTreeMap::new();
+    let mut cases: Vec<Case> = Vec::new();
+    let mut lines = bundle.lines().peekable();
+    while let Some(line) = lines.next() {
+        let (word, rest) = line.split_once(' ').unwrap_or((line, ""));
+        let mut bytes = Vec::new();
+        while let Some(line) = lines.next_if(|line| line.starts_with(['|', '%'])) {
+            match line.split_at(1) {
+                ("|", line) => {
+                    bytes.extend_from_slice(line.as_bytes());
+                    bytes.push(b'\n');
+                }
+                (_, line) => unescape(line, &mut bytes),
+            }
+        }
+        let text = String::from_utf8(bytes).unwrap();
+        if word == "key" {
+            keys.insert(rest, text);
+            continue;
+        }
+        if word == "case" {
+            cases.push(Case {
+                name: rest.to_owned(),
+                ..Case::default()
+            });
+        }
+        if !word.is_empty() && word != "#" {
+            let files = &keys;
+            field(cases.last_mut().unwrap(), word, rest, text, files);
+        }
+    }
+    cases
+}
+
+fn field(case: &mut Case, word: &str, rest: &str, text: String, keys: &BTreeMap<&str, String>) {
+    match word {
+        "case" | "rule" | "differs" => {}
+        "format" => rest.clone_into(&mut case.format),
+        "keys" => {
+            let names = rest.split(' ');
+            case.keys = names.map(|name| keys[name].clone()).collect();
+        }
+        "env" => {
+            let (name, value) = rest.split_once('=').unwrap();
+            case.env.push((name.to_owned(), value.to_owned()));
+        }
+        "expect" => rest.clone_into(&mut case.expect),
+        "encrypted" => case.encrypted = text,
+        "json" => case.json = Some(text),
+        "yaml" => case.yaml = Some(text),
+        other => panic!("{other} is no word of a bundle"),
+    }
+}
