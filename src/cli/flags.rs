@@ -88,6 +88,10 @@ pub(super) struct Generate {
     #[arg(long, value_name = "BOOL", num_args = 0..=1, require_equals = true, default_missing_value = "true", value_parser = go_bool)]
     pub(super) allow_empty: Option<bool>,
 
+    /// Check also the documents that hold no reference: syntax, keys, kind [env: MANIFUSE_VALIDATE]
+    #[arg(long, value_name = "BOOL", num_args = 0..=1, require_equals = true, default_missing_value = "true", value_parser = go_bool)]
+    pub(super) validate: Option<bool>,
+
     /// The folder that paths in manifests cannot leave [env: MANIFUSE_ROOT]
     ///
     /// Without it: the nearest folder with .git at or above what is rendered, else the rendered folder; under Argo CD
@@ -118,6 +122,10 @@ pub(super) struct Generate {
     /// How much is read as manifests, e.g. 4GiB; 1GiB without it [env: MANIFUSE_INPUT_LIMIT]
     #[arg(long, value_name = "SIZE", value_parser = size)]
     pub(super) input_limit: Option<u64>,
+
+    /// How large one document may be; 256MiB without it [env: MANIFUSE_DOCUMENT_LIMIT]
+    #[arg(long, value_name = "SIZE", value_parser = size)]
+    pub(super) document_limit: Option<u64>,
 
     /// How large a file may be that a manifest refers to; 16MiB without it [env: MANIFUSE_FILE_LIMIT]
     #[arg(long, value_name = "SIZE", value_parser = size)]
@@ -157,6 +165,7 @@ impl Generate {
         };
         from.fill(&mut self.config_path, "MANIFUSE_CONFIG", text)?;
         from.fill(&mut self.allow_empty, "MANIFUSE_ALLOW_EMPTY", go_bool)?;
+        from.fill(&mut self.validate, "MANIFUSE_VALIDATE", go_bool)?;
         from.fill(&mut self.root, "MANIFUSE_ROOT", text)?;
         from.fill(&mut self.error_format, "MANIFUSE_ERROR_FORMAT", format)?;
         from.fill(&mut self.no_warnings, "MANIFUSE_NO_WARNINGS", go_bool)?;
@@ -164,6 +173,7 @@ impl Generate {
         from.fill(&mut self.timeout, "MANIFUSE_TIMEOUT", duration)?;
         from.fill(&mut self.concurrency, "MANIFUSE_CONCURRENCY", at_least_one)?;
         from.fill(&mut self.input_limit, "MANIFUSE_INPUT_LIMIT", size)?;
+        from.fill(&mut self.document_limit, "MANIFUSE_DOCUMENT_LIMIT", size)?;
         from.fill(&mut self.file_limit, "MANIFUSE_FILE_LIMIT", size)
     }
 }

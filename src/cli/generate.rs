@@ -147,7 +147,10 @@ fn collect<'s>(
     let options = CollectOptions {
         default_backend,
         backends,
-        validate: false,
+        validate: flags.validate == Some(true),
+        document_limit: flags
+            .document_limit
+            .unwrap_or(inject::DEFAULT_DOCUMENT_LIMIT),
     };
     let stream = inject::collect(sources, &options).map_err(|failures| Failure {
         lead: flags

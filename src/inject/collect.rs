@@ -9,6 +9,9 @@ use crate::diagnostics::{Diagnostic, Source, Span};
 use crate::manifest::{self, FastPath, Format};
 use crate::placeholder;
 
+/// The largest document that is parsed unless the user says otherwise (design section 7).
+pub const DEFAULT_DOCUMENT_LIMIT: u64 = 256 << 20;
+
 /// What collecting must know of the settings.
 #[derive(Clone, Debug)]
 pub struct CollectOptions {
@@ -18,6 +21,8 @@ pub struct CollectOptions {
     pub backends: Arc<[Arc<str>]>,
     /// Parse every document, also those that hold nothing for us.
     pub validate: bool,
+    /// The largest document that is parsed, in bytes.
+    pub document_limit: u64,
 }
 
 /// The references of a stream, and its texts.

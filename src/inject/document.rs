@@ -6,19 +6,19 @@ use std::sync::Arc;
 use super::collect::{CollectOptions, Found, Job};
 use super::place::{Place, Site, Work};
 use super::text::Reading;
-use crate::diagnostics::{Diagnostic, Explain, Fault, Place as DiagnosticPlace, Source, Span};
-use crate::manifest::{self, Document, FastPath, Format, Position, StringNode, Strings};
+use crate::diagnostics::{
+    Diagnostic, Explain, Fault, Place as DiagnosticPlace, Source, Span, nearest,
+};
+use crate::manifest::{self, Document, FastPath, Format, Identity, Position, StringNode, Strings};
 use crate::placeholder::{self, Generic, Scope};
 use crate::secret::{OnMissing, SecretId};
 use crate::yaml::Style;
 use crate::yaml::tree::{NodeId, NodeKind};
 
-/// The largest document that is parsed, in bytes (design section 7).
-const MAX_DOCUMENT: usize = 256 << 20;
-
 const IGNORE: &str = "avp.kubernetes.io/ignore";
 const PATH: &str = "avp.kubernetes.io/path";
 const SECRET_VERSION: &str = "avp.kubernetes.io/secret-version";
+const BACKEND: &str = "manifuse.io/backend";
 const KV_VERSION: &str = "avp.kubernetes.io/kv-version";
 const REMOVE_MISSING: &str = "avp.kubernetes.io/remove-missing";
 
@@ -49,9 +49,11 @@ impl<'s> Collector<'_, 's> {
 
     fn chunk(&mut self, index: usize, chunk: Span, format: Format) {
         let source = &self.sources[index];
-        if chunk.len() > MAX_DOCUMENT {
-            let error = Diagnostic::error(Fault::Input, "a document of more than 256 MiB")
-                .with_hint("split it: a Kubernetes object holds at most a few megabytes");
+        let limit = self.options.document_limit;
+        if chunk.len() as u64 > limit {
+            let message = format!("a document of more than {limit} bytes");
+            let error = Diagnostic::error(Fault::Input, message)
+                .with_hint("a Kubernetes object holds at most a few megabytes; --document-limit raises the limit");
             let place = DiagnosticPlace::new(Arc::clone(source), Span::at(chunk.start));
             self.found.errors.push(error.at(place));
             return;
@@ -79,37 +81,11 @@ impl<'s> Collector<'_, 's> {
             return;
         }
         let identity = document.identity();
-        for name in [IGNORE, PATH, SECRET_VERSION, KV_VERSION, REMOVE_MISSING] {
-            if let Some(span) = annotations.collection(name) {
-                let message = format!("the annotation {name} is a list or a map, not text");
-                self.error(
-                    Diagnostic::error(Fault::Input, message),
-                    source,
-                    span,
-                    &identity,
-                );
-            }
-        }
-        let remove_missing = annotations.is_true(REMOVE_MISSING);
-        if remove_missing && !matches!(document.kind(), "Secret" | "ConfigMap") {
-            let message = format!(
-                "{REMOVE_MISSING} annotation can only be used on Secret or ConfigMap resources"
-            );
-            let span = annotations
-                .get(REMOVE_MISSING)
-                .map_or(chunk, |(_, span)| span);
-            self.error(
-                Diagnostic::error(Fault::Input, message),
-                source,
-                span,
-                &identity,
-            );
+        let Some(scope) = self.scope(source, document, &identity) else {
             return;
-        }
-        let scope = self.scope(document, remove_missing);
-        let annotated = annotations
-            .get(PATH)
-            .and_then(|(_, span)| Some((annotated_secret(&scope)?, span)));
+        };
+        let path = annotations.get(PATH);
+        let annotated = path.and_then(|(_, span)| Some((annotated_secret(&scope)?, span)));
         let strings = document.strings();
         let reading = Reading {
             scope: &scope,
@@ -134,8 +110,49 @@ impl<'s> Collector<'_, 's> {
         }
     }
 
-    fn scope(&self, document: &Document<'s>, remove_missing: bool) -> Scope {
+    /// How the text of a document is to be read, by its annotations; tells what is wrong with them.
+    fn scope(
+        &mut self,
+        source: usize,
+        document: &Document<'s>,
+        identity: &Identity,
+    ) -> Option<Scope> {
         let annotations = document.annotations();
+        for name in [
+            IGNORE,
+            PATH,
+            BACKEND,
+            SECRET_VERSION,
+            KV_VERSION,
+            REMOVE_MISSING,
+        ] {
+            if let Some(span) = annotations.collection(name) {
+                let message = format!("the annotation {name} is a list or a map, not text");
+                self.error(
+                    Diagnostic::error(Fault::Input, message),
+                    source,
+                    span,
+                    identity,
+                );
+            }
+        }
+        let remove = annotations
+            .get(REMOVE_MISSING)
+            .filter(|_| annotations.is_true(REMOVE_MISSING));
+        if let (Some((_, span)), false) =
+            (remove, matches!(document.kind(), "Secret" | "ConfigMap"))
+        {
+            let message = format!(
+                "{REMOVE_MISSING} annotation can only be used on Secret or ConfigMap resources"
+            );
+            self.error(
+                Diagnostic::error(Fault::Input, message),
+                source,
+                span,
+                identity,
+            );
+            return None;
+        }
         let text = |name| {
             annotations
                 .get(name)
@@ -145,17 +162,42 @@ impl<'s> Collector<'_, 's> {
             path: Some(path).filter(|path| !path.is_empty()),
             version: text(SECRET_VERSION).filter(|version| !version.is_empty()),
         });
-        Scope {
+        Some(Scope {
             generic,
-            default_backend: Arc::clone(&self.options.default_backend),
+            default_backend: self.default_backend(source, document, identity)?,
             backends: Arc::clone(&self.options.backends),
             kv_version: text(KV_VERSION),
-            on_missing: if remove_missing {
+            on_missing: if remove.is_some() {
                 OnMissing::RemoveEntry
             } else {
                 OnMissing::Fail
             },
+        })
+    }
+
+    /// The instance that `path:` means in a document; tells when the annotation names none.
+    fn default_backend(
+        &mut self,
+        source: usize,
+        document: &Document<'s>,
+        identity: &Identity,
+    ) -> Option<Arc<str>> {
+        let Some((name, span)) = document.annotations().get(BACKEND) else {
+            return Some(Arc::clone(&self.options.default_backend));
+        };
+        let names = &self.options.backends;
+        // Without settings there are no names; then their error is told, and not this one.
+        if let Some(found) = names.iter().find(|known| known.as_ref() == name) {
+            return Some(Arc::clone(found));
+        } else if names.is_empty() {
+            return Some(name.into());
         }
+        let mut error =
+            Diagnostic::error(Fault::Settings, format!("there is no backend named {name}"));
+        error.hint = nearest(name, names.iter().map(AsRef::as_ref))
+            .map(|near| format!("did you mean {near}?"));
+        self.error(error, source, span, identity);
+        None
     }
 
     /// Inline placeholders where nothing is replaced are most likely a mistake (D15).
@@ -205,18 +247,12 @@ impl<'s> Collector<'_, 's> {
         }
     }
 
-    fn error(
-        &mut self,
-        error: Diagnostic,
-        source: usize,
-        span: Span,
-        identity: &manifest::Identity,
-    ) {
+    fn error(&mut self, error: Diagnostic, source: usize, span: Span, identity: &Identity) {
         let place = self.place(source, span, identity);
         self.found.errors.push(error.at(place));
     }
 
-    fn place(&self, source: usize, span: Span, identity: &manifest::Identity) -> DiagnosticPlace {
+    fn place(&self, source: usize, span: Span, identity: &Identity) -> DiagnosticPlace {
         let mut place = DiagnosticPlace::new(Arc::clone(&self.sources[source]), span);
         place.resource = Some(identity.to_string());
         place

@@ -59,7 +59,7 @@ async fn fetch_one(
             ErrorKind::Unreachable,
             format!("no answer for {} in time", request.id.path),
         )
-        .with_hint("the whole run's fetching has one time limit; --fetch-timeout sets it"))
+        .with_hint("the whole run's fetching has one time limit; --timeout sets it"))
     };
     (request.id.clone(), fetched.await.unwrap_or_else(too_late))
 }

@@ -23,7 +23,7 @@ use crate::backends::pool::Pool;
 use crate::diagnostics::Diagnostic;
 use crate::files::Files;
 
-pub use collect::{CollectOptions, Stream, collect};
+pub use collect::{CollectOptions, DEFAULT_DOCUMENT_LIMIT, Stream, collect};
 pub use fetch::{Answers, fetch};
 pub use plan::{PathRule, Plan, plan};
 pub use substitute::{Rendered, substitute};

@@ -63,6 +63,7 @@ fn render_text(text: &str) -> Result<String, Vec<Diagnostic>> {
         default_backend: "store".into(),
         backends: pool.names(),
         validate: false,
+        document_limit: DEFAULT_DOCUMENT_LIMIT,
     };
     let context = RenderContext {
         pool,
@@ -186,4 +187,20 @@ fn failures_name_the_place_and_no_value() {
             "5:4 X m/n w <path:z#k> Could not find secrets at path x None"
         ]
     );
+}
+
+#[test]
+fn a_document_may_name_its_backend() {
+    let text = |name: &str| {
+        format!(
+            "kind: X\nmetadata: {{annotations: {{manifuse.io/backend: {name}}}}}\nv: <path:s#user>\n"
+        )
+    };
+    assert_eq!(
+        render_text(&text("store")).unwrap(),
+        text("store").replace("<path:s#user>", "alice")
+    );
+    let told = render_text(&text("stor")).unwrap_err();
+    assert_eq!(told[0].message, "there is no backend named stor");
+    assert_eq!(told[0].hint.as_deref(), Some("did you mean store?"));
 }

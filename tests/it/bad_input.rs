@@ -145,7 +145,7 @@ fn a_line_of_a_gigabyte_is_not_parsed() {
     let run = render(text);
     assert!(
         run.stderr
-            .starts_with("error: a document of more than 256 MiB\n --> <stdin>:1:1\n"),
+            .starts_with("error: a document of more than 268435456 bytes\n --> <stdin>:1:1\n"),
         "{}",
         run.stderr
     );

@@ -43,6 +43,7 @@ pub(crate) fn render(text: &str, values: Map, validate: bool) -> Result<String, 
         default_backend: "memory".into(),
         backends: pool.names(),
         validate,
+        document_limit: inject::DEFAULT_DOCUMENT_LIMIT,
     };
     let context = RenderContext {
         pool,
