@@ -358,7 +358,7 @@ mod tests {
             .skip(1)
             .map(|rest| rest.split(']').next().unwrap())
             .collect();
-        assert_eq!(names.len(), 10, "{names:?}");
+        assert_eq!(names.len(), 12, "{names:?}");
         for name in names {
             let environment = [(name, "1")].into_iter().collect();
             let mut flags = Generate::default();
