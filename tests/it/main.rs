@@ -7,11 +7,17 @@ mod bad_input;
 #[cfg(test)]
 mod cli;
 #[cfg(test)]
+mod docs;
+#[cfg(test)]
+mod examples;
+#[cfg(test)]
 mod golden;
 #[cfg(test)]
 mod house;
 #[cfg(test)]
 mod live_golden;
+#[cfg(test)]
+mod live_sops;
 #[cfg(test)]
 mod live_vault;
 #[cfg(test)]
