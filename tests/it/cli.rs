@@ -204,7 +204,7 @@ fn the_command_line_page_shows_every_variable_of_the_help() {
         .filter(|word| word.starts_with("MANIFUSE_"))
         .map(|word| word.trim_end_matches(']'))
         .collect();
-    assert_eq!(variables.len(), 10);
+    assert_eq!(variables.len(), 12);
     for variable in variables {
         assert!(page.contains(&format!("| `{variable}` |")), "{variable}");
     }
