@@ -4,7 +4,7 @@
 //! manifest: `<path:secrets.enc.yaml#password>`, or `<sops:secrets.enc.yaml#tls | jsonPath {.crt}>`.
 
 use std::collections::HashSet;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::{Arc, OnceLock};
 
 use futures::future::BoxFuture;
@@ -13,7 +13,7 @@ use tokio::task::spawn_blocking;
 use super::registry::{SettingsError, Type};
 use super::{Answer, Backend, Error, ErrorKind, FetchContext, Request};
 use crate::diagnostics::{Explain as _, Source, io_reason};
-use crate::env::{Environment, Options, Origin};
+use crate::env::{Environment, Options};
 use crate::files::{FileError, Files};
 use crate::secret::{Map, Value};
 use crate::sops::{self, Encrypted, Format, Identities, Sources};
@@ -52,21 +52,9 @@ struct Sops {
 )]
 fn open(options: &Options, _: &Environment) -> Result<Arc<dyn Backend>, SettingsError> {
     Ok(Arc::new(Sops {
-        sources: Sources::new(options, key_file(options)),
+        sources: Sources::new(options, options.path(KEY_FILE)),
         identities: OnceLock::new(),
     }))
-}
-
-/// The key file. In the structured form it is seen from the file that says it; AVP's own key is seen from the working
-/// directory, as SOPS does.
-fn key_file(options: &Options) -> Option<PathBuf> {
-    let (setting, text) = (options.get(KEY_FILE)?, options.text(KEY_FILE)?);
-    Some(match &setting.origin {
-        Origin::File { path, key } if !key.eq_ignore_ascii_case(KEY_FILE) => {
-            Path::new(path).parent().unwrap_or(Path::new("")).join(text)
-        }
-        _ => PathBuf::from(text),
-    })
 }
 
 impl Backend for Sops {

@@ -122,3 +122,76 @@ impl<'s> Position<'s> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn position(selector: &Selector, keys: &[&str]) -> bool {
+        let mut position = Position::new(selector);
+        position.enter_collection();
+        for key in keys {
+            position.enter_key(key);
+            position.enter_collection();
+        }
+        position.is_encrypted()
+    }
+
+    #[test]
+    fn keys_choose_with_all_that_lies_below() {
+        for (name, value, keys, expected) in [
+            ("unencrypted_suffix", "_open", "a b", true),
+            ("unencrypted_suffix", "_open", "a_open b", false),
+            ("encrypted_suffix", "_enc", "a_enc b", true),
+            ("encrypted_suffix", "_enc", "a b", false),
+            ("encrypted_regex", "^(data|stringData)$", "data k", true),
+            (
+                "encrypted_regex",
+                "^(data|stringData)$",
+                "metadata k",
+                false,
+            ),
+            ("encrypted_regex", "data", "metadata k", true),
+            ("unencrypted_regex", "(?i)^meta", "METADATA", false),
+            ("unencrypted_regex", "(?i)^meta", "a", true),
+        ] {
+            let selector = Selector::parse(name, value).unwrap();
+            let keys: Vec<&str> = keys.split(' ').collect();
+            assert_eq!(
+                position(&selector, &keys),
+                expected,
+                "{name} {value} {keys:?}"
+            );
+        }
+    }
+
+    #[test]
+    fn an_invalid_expression_is_an_error() {
+        assert!(Selector::parse("encrypted_regex", "(").is_err());
+        assert!(Selector::parse("encrypted_comment_regex", "[").is_err());
+        assert!(Selector::parse("encrypted_suffix", "(").is_ok());
+    }
+
+    #[test]
+    fn comments_choose_the_entry_below_them() {
+        for (name, own, second, below, next) in [
+            ("encrypted_comment_regex", false, true, true, false),
+            ("unencrypted_comment_regex", false, false, false, true),
+        ] {
+            let selector = Selector::parse(name, "mark").unwrap();
+            let mut position = Position::new(&selector);
+            position.enter_collection();
+            assert_eq!(position.meet_comment(b" mark"), own, "{name}");
+            assert_eq!(position.meet_comment(b" other"), second, "{name}");
+            position.enter_key("a");
+            position.enter_collection();
+            assert_eq!(position.is_encrypted(), below, "{name}");
+            position.after_entry();
+            assert_eq!(position.is_encrypted(), below, "{name}");
+            position.leave_collection();
+            position.leave_key();
+            position.after_entry();
+            assert_eq!(position.is_encrypted(), next, "{name}");
+        }
+    }
+}

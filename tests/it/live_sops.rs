@@ -1,5 +1,7 @@
 //! The `sops` backend against the real sops: what that one encrypts now, this one reads, value by value.
 
+mod random;
+
 use std::fs;
 use std::path::Path;
 use std::process::Command;

@@ -31,6 +31,8 @@ mod rooms;
 #[cfg(test)]
 mod sops;
 #[cfg(test)]
+mod sops_backend;
+#[cfg(test)]
 #[path = "../support/mod.rs"]
 mod support;
 #[cfg(test)]

@@ -26,7 +26,7 @@ fn all() -> impl Iterator<Item = Case> {
     BUNDLES.iter().flat_map(|(_, bundle)| cases(bundle))
 }
 
-fn case(name: &str) -> Case {
+pub(crate) fn case(name: &str) -> Case {
     all().find(|case| case.name == name).unwrap()
 }
 
@@ -82,13 +82,13 @@ fn tree(value: &Value) -> Tree {
     }
 }
 
-fn of_map(map: &Map) -> Tree {
+pub(crate) fn of_map(map: &Map) -> Tree {
     let entries = map.iter().map(|(key, value)| (key.clone(), tree(value)));
     Tree::Map(entries.collect())
 }
 
 /// The second reader has one number for all that no JSON number can hold; here they come out as YAML's words.
-fn without_specials(tree: Tree) -> Tree {
+pub(crate) fn without_specials(tree: Tree) -> Tree {
     let special = || Tree::String("beyond JSON".to_owned());
     match tree {
         Tree::Number(Number::Float(float)) if !float.is_finite() => special(),

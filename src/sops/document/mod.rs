@@ -5,6 +5,8 @@
 mod builder;
 mod comments;
 mod scalar;
+#[cfg(test)]
+mod tests;
 
 use std::collections::HashSet;
 

@@ -1,0 +1,188 @@
+//! The sops backend by the program: files beside manifests, keys from everywhere, and each failure by its own name.
+
+use std::os::unix::fs::symlink;
+
+use crate::sops::case;
+use crate::support::program::{Program, Run};
+
+const HEAD: &str =
+    "# of the shop\nkind: Secret\napiVersion: v1\nmetadata: {name: shop}\nstringData:\n";
+
+/// The program on a manifest with these entries, `secrets/values.enc.yaml` beside it.
+fn program(name: &str, entries: &str) -> Program {
+    let values = case("yaml-values");
+    let args = ["generate", "manifest.yaml"];
+    let program = if name == "manifuse" {
+        Program::manifuse(args)
+    } else {
+        Program::avp(args).env("AVP_TYPE", "sops")
+    };
+    program
+        .file("manifest.yaml", format!("{HEAD}{entries}"))
+        .file("secrets/values.enc.yaml", &values.encrypted)
+        .file("age.agekey", &values.keys[0])
+}
+
+fn rendered(run: &Run) -> &str {
+    assert_eq!((run.code, run.stderr.as_str()), (Some(0), ""));
+    let stdout = std::str::from_utf8(&run.stdout).unwrap();
+    stdout.strip_prefix(HEAD).unwrap()
+}
+
+/// What a case has besides the usual files.
+type Change<'a> = &'a dyn Fn(Program) -> Program;
+
+/// The failure on a reference to `path`, without place and resource.
+fn failure(path: &str, change: Change<'_>) -> String {
+    let entries = format!("  a: <sops:{path}#user>\n");
+    let run = change(program("manifuse", &entries)).env("SOPS_AGE_KEY_FILE", "age.agekey");
+    let run = run.run();
+    assert!(run.stdout.is_empty());
+    run.stderr
+}
+
+#[test]
+fn values_keep_their_types_and_places() {
+    let file = "secrets/values.enc.yaml";
+    let entries = format!(
+        "  tag: <sops:{file}#image | jsonPath {{.tag}}> # the image\n  url: 'pg://app:<sops:{file}#db | jsonPath {{.password}}>@db'\n  port: <sops:./{file}#db | jsonPath {{.port}}>\n  hosts: <sops:{file}#ingress>\n"
+    );
+    let run = program("manifuse", &entries)
+        .env("SOPS_AGE_KEY_FILE", "age.agekey")
+        .run();
+    let expected =
+        "  tag: \"1.10\" # the image\n  url: 'pg://app:open-sesame@db'\n  port: \"5432\"\n";
+    let text = rendered(&run);
+    assert!(text.starts_with(expected), "{text}");
+    assert!(text.contains("shop.example"), "{text}");
+}
+
+/// As AVP: its type in a variable, keys where SOPS looks for them.
+#[test]
+fn keys_come_from_everywhere() {
+    let entries = "  tag: <path:secrets/values.enc.yaml#image | jsonPath {.tag}>\n";
+    let key = &case("yaml-values").keys[0];
+    let bare = key.lines().last().unwrap();
+    for program in [
+        program("avp", entries).env("SOPS_AGE_KEY", bare),
+        program("avp", entries).env("SOPS_AGE_KEY_FILE", "age.agekey"),
+        program("avp", entries)
+            .file("config/sops/age/keys.txt", key)
+            .env("HOME", "/nowhere"),
+        program("avp", entries).file("home/.config/sops/age/keys.txt", key),
+        program("avp", entries)
+            .env("SOPS_AGE_KEY", "nonsense")
+            .env("SOPS_AGE_KEY_FILE", "age.agekey"),
+    ] {
+        let folder = program.folder();
+        let program = if folder.join("config").exists() {
+            program.env("XDG_CONFIG_HOME", folder.join("config").to_str().unwrap())
+        } else if folder.join("home").exists() {
+            program.env("HOME", folder.join("home").to_str().unwrap())
+        } else {
+            program
+        };
+        assert_eq!(rendered(&program.run()), "  tag: \"1.10\"\n");
+    }
+}
+
+#[test]
+fn a_named_instance_has_its_key_beside_its_settings() {
+    let settings = "backends:\n  files: {type: sops, ageKeyFile: ../age.agekey}\n";
+    let entries = "  tag: <files:secrets/values.enc.yaml#image | jsonPath {.tag}>\n";
+    let run = program("manifuse", entries)
+        .file("settings/manifuse.yaml", settings)
+        .env("MANIFUSE_CONFIG", "settings/manifuse.yaml")
+        .run();
+    assert_eq!(rendered(&run), "  tag: \"1.10\"\n");
+}
+
+/// Readers of what sops decrypts merge `<<`, and so does AVP.
+#[test]
+fn merge_keys_are_merged() {
+    let merge = case("yaml-merge");
+    let entries = "  host: <sops:m.yaml#dev | jsonPath {.host}>\n  adapter: <sops:m.yaml#dev | jsonPath {.adapter}>\n";
+    let run = program("manifuse", entries)
+        .file("m.yaml", merge.encrypted)
+        .env("SOPS_AGE_KEY_FILE", "age.agekey")
+        .run();
+    assert_eq!(rendered(&run), "  host: dev.internal\n  adapter: pg\n");
+}
+
+/// A large file takes another road.
+#[test]
+fn large_files() {
+    let large = case("yaml-many-keys");
+    let text = large.encrypted.clone() + &"# nothing\n".repeat(30_000);
+    let entries = "  a: <sops:large.yaml#k7>\n";
+    let run = program("manifuse", entries)
+        .file("large.yaml", text)
+        .env("SOPS_AGE_KEY_FILE", "age.agekey")
+        .run();
+    let json = large.json.unwrap();
+    let json: serde_json::Value = serde_json::from_str(&json).unwrap();
+    let value = json.as_object().unwrap()["k7"].as_str().unwrap();
+    assert_eq!(rendered(&run), format!("  a: {value}\n"));
+}
+
+#[test]
+fn each_failure_has_its_own_name() {
+    let tampered = case("tamper-value-bit").encrypted;
+    let moved = case("tamper-elements-swapped").encrypted;
+    let good = case("yaml-simple").encrypted;
+    let same = |program: Program| program;
+    let file = |text: String| move |program: Program| program.file("f.yaml", &text);
+    let cases: [(&str, &str, Change<'_>); 11] = [
+        ("none.yaml", "Could not find file none.yaml", &same),
+        (
+            "../none.yaml",
+            "the path ../none.yaml leads out of the application's root",
+            &same,
+        ),
+        ("secrets", "could not read secrets", &same),
+        (
+            "f.env",
+            "the file f.env is neither YAML nor JSON",
+            &|program| program.file("f.env", "a=b"),
+        ),
+        ("f.yaml", "the file f.yaml is not UTF-8", &|program| {
+            program.file("f.yaml", b"a: \xff\n")
+        }),
+        (
+            "f.yaml",
+            "f.yaml: sops metadata not found",
+            &file("a: b\n".to_owned()),
+        ),
+        ("f.yaml", "f.yaml:1:4: ", &file("a: [b\n".to_owned())),
+        (
+            "f.yaml",
+            "f.yaml: no key at hand opens this file",
+            &|program| {
+                let program = program.file("age.agekey", "# no key\n");
+                program.file("f.yaml", &good)
+            },
+        ),
+        (
+            "f.yaml",
+            "f.yaml:1:7: could not decrypt user: message authentication failed",
+            &file(tampered),
+        ),
+        (
+            "f.yaml",
+            "f.yaml: MAC mismatch: the file's values are not those that were encrypted",
+            &file(moved),
+        ),
+        (
+            "link.yaml",
+            "the path link.yaml leads out of the application's root",
+            &|program| {
+                symlink("/etc/hostname", program.folder().join("link.yaml")).unwrap();
+                program
+            },
+        ),
+    ];
+    for (path, message, change) in cases {
+        let stderr = failure(path, change);
+        assert!(stderr.contains(message), "{path}: {message}\n{stderr}");
+    }
+}
