@@ -56,7 +56,7 @@ pub(super) fn run(mut flags: Generate, name: Name, process: &mut Process<'_>) ->
         Ok(mut rendered) => {
             warnings.append(&mut rendered.warnings);
             let mut out = BufWriter::with_capacity(1 << 16, &mut *process.stdout);
-            if let Err(error) = output::print(rendered.slices(), &mut out) {
+            if let Err(error) = output::print(&rendered.slices(), &mut out) {
                 return report::cannot_write(process.stderr, &error);
             }
             reporter.warn(process.stderr, warnings, sources);

@@ -24,13 +24,27 @@ pub(super) enum Failure {
     NotUtf8,
 }
 
-/// A failure of one reference, and where in the outermost text it stands.
+/// A failure of one reference.
 pub(super) struct Failed<'p> {
     pub failure: Failure,
+    pub mention: Mention<'p>,
+}
+
+/// A reference, where it stands in the outermost text, and what messages may say of it.
+#[derive(Clone)]
+pub(super) struct Mention<'p> {
     pub reference: &'p Reference,
     pub range: Range<usize>,
     /// Whether it lies in a decoded text, of which nothing may be quoted.
     pub nested: bool,
+}
+
+/// What was noticed in a text besides its value.
+#[derive(Default)]
+pub(super) struct Findings<'p> {
+    pub failed: Vec<Failed<'p>>,
+    /// What modifiers warned of.
+    pub warnings: Vec<(Mention<'p>, String)>,
 }
 
 /// What a text becomes.
@@ -42,11 +56,10 @@ pub(super) enum Evaluated {
 }
 
 /// Evaluates the texts of a run.
+#[derive(Clone, Copy)]
 pub(super) struct Evaluator<'r> {
     pub plan: &'r Plan,
     pub answers: &'r Answers,
-    /// What modifiers warned of.
-    pub warnings: Vec<Diagnostic>,
 }
 
 /// The layer that is being evaluated.
@@ -59,74 +72,68 @@ struct Around<'a> {
 }
 
 impl Evaluator<'_> {
-    /// What a string becomes, or everything that failed in it. The pieces of a string are UTF-8.
-    pub(super) fn evaluate<'p>(
-        &mut self,
-        text: &'p Text<'_>,
-    ) -> Result<Evaluated, Vec<Failed<'p>>> {
-        let mut failed = Vec::new();
+    /// What a string becomes, to be used only if nothing failed. The pieces of a string are UTF-8 then.
+    pub(super) fn evaluate<'p>(&self, text: &'p Text<'_>) -> (Evaluated, Findings<'p>) {
+        let mut findings = Findings::default();
         let evaluated = self.layer(
             text,
             Around {
                 outer: None,
                 typed: true,
             },
-            &mut failed,
+            &mut findings,
         );
         if let Evaluated::Pieces(pieces) = &evaluated {
-            refuse_bytes(text, pieces, &mut failed);
+            refuse_bytes(text, pieces, &mut findings);
         }
-        if failed.is_empty() {
-            Ok(evaluated)
-        } else {
-            Err(failed)
-        }
+        (evaluated, findings)
     }
 
     fn layer<'p>(
-        &mut self,
+        &self,
         text: &'p Text<'_>,
         around: Around<'_>,
-        failed: &mut Vec<Failed<'p>>,
+        findings: &mut Findings<'p>,
     ) -> Evaluated {
         let mut pieces = Vec::new();
         let mut whole = None;
         for part in &text.parts {
             let range = around.outer.unwrap_or(&part.range);
+            let mention = |reference, nested: bool| Mention {
+                reference,
+                range: range.clone(),
+                nested: nested || around.outer.is_some(),
+            };
             match &part.content {
-                Content::Reference(reference) => match self.resolve(reference) {
-                    Ok(Value::String(value)) => {
-                        pieces.push((part.range.clone(), value.expose().to_vec()));
-                    }
-                    Ok(value) if around.typed && reference.typed => whole = Some(value),
-                    Ok(value) => pieces.push((
-                        part.range.clone(),
-                        modifier::stringify(&value).expose().to_vec(),
-                    )),
-                    Err(failure) => {
-                        let nested = around.outer.is_some();
-                        failed.push(Failed {
+                Content::Reference(reference) => {
+                    match self.resolve(&mention(reference, false), findings) {
+                        Ok(Value::String(value)) => {
+                            pieces.push((part.range.clone(), value.expose().to_vec()));
+                        }
+                        Ok(value) if around.typed && reference.typed => whole = Some(value),
+                        Ok(value) => pieces.push((
+                            part.range.clone(),
+                            modifier::stringify(&value).expose().to_vec(),
+                        )),
+                        Err(failure) => findings.failed.push(Failed {
                             failure,
-                            reference,
-                            range: range.clone(),
-                            nested,
-                        });
+                            mention: mention(reference, false),
+                        }),
                     }
-                },
+                }
                 Content::Nested(layer, inner) => {
                     let inside = Around {
                         outer: Some(range),
                         typed: *layer == Layer::Base64,
                     };
-                    let bytes = self.layer(inner, inside, failed).into_bytes(inner);
-                    match layer.encode(&bytes) {
-                        Some(encoded) => pieces.push((part.range.clone(), encoded.into_bytes())),
-                        None => failed.extend(inner.references().first().map(|reference| Failed {
+                    let bytes = self.layer(inner, inside, findings).into_bytes(inner);
+                    if let Some(encoded) = layer.encode(&bytes) {
+                        pieces.push((part.range.clone(), encoded.into_bytes()));
+                    } else if let Some(&first) = inner.references().first() {
+                        findings.failed.push(Failed {
                             failure: Failure::NotUtf8,
-                            reference,
-                            range: range.clone(),
-                            nested: true,
-                        })),
+                            mention: mention(first, true),
+                        });
                     }
                 }
             }
@@ -134,15 +141,19 @@ impl Evaluator<'_> {
         whole.map_or(Evaluated::Pieces(pieces), Evaluated::Whole)
     }
 
-    fn resolve(&mut self, reference: &Reference) -> Result<Value, Failure> {
-        let value = self.look_up(reference)?;
-        let applied = modifier::apply(&reference.transforms, value).map_err(Failure::Modifier)?;
-        for warning in applied.warnings {
-            self.warnings.push(Diagnostic::warning(format!(
-                "{warning} for placeholder {}",
-                reference.head
-            )));
-        }
+    fn resolve<'p>(
+        &self,
+        mention: &Mention<'p>,
+        findings: &mut Findings<'p>,
+    ) -> Result<Value, Failure> {
+        let value = self.look_up(mention.reference)?;
+        let applied =
+            modifier::apply(&mention.reference.transforms, value).map_err(Failure::Modifier)?;
+        let warnings = applied
+            .warnings
+            .into_iter()
+            .map(|warning| (mention.clone(), warning));
+        findings.warnings.extend(warnings);
         match applied.value {
             Value::Null => Err(Failure::Missing(None)),
             value => Ok(value),
@@ -207,7 +218,7 @@ impl Evaluated {
 fn refuse_bytes<'p>(
     text: &'p Text<'_>,
     pieces: &[(Range<usize>, Vec<u8>)],
-    failed: &mut Vec<Failed<'p>>,
+    findings: &mut Findings<'p>,
 ) {
     for (range, _) in pieces
         .iter()
@@ -215,33 +226,77 @@ fn refuse_bytes<'p>(
     {
         let part = text.parts.iter().find(|part| part.range == *range);
         if let Some(Content::Reference(reference)) = part.map(|part| &part.content) {
-            failed.push(Failed {
-                failure: Failure::NotUtf8,
+            let mention = Mention {
                 reference,
                 range: range.clone(),
                 nested: false,
+            };
+            findings.failed.push(Failed {
+                failure: Failure::NotUtf8,
+                mention,
             });
         }
     }
 }
 
-impl Failure {
-    /// The diagnostic of this failure of a reference, without a place.
-    pub(super) fn explain(self, reference: &Reference) -> Diagnostic {
-        let head = &reference.head;
-        match self {
-            Self::Missing(near) => missing(reference, near),
-            Self::Refused(diagnostic) => *diagnostic,
-            Self::Backend(error) => of_backend(&error),
-            Self::Modifier(error) => {
+impl Mention<'_> {
+    /// Whether the reference's head may stand in a message. In a decoded text only what is plainly a reference and
+    /// nothing else may: a generic head there is a piece of somebody's secret.
+    fn may_be_named(&self) -> bool {
+        let head = &self.reference.head;
+        let backend = self
+            .reference
+            .secret
+            .as_ref()
+            .map_or("", |secret| &secret.backend);
+        let names_a_path = ["path", backend].iter().any(|name| {
+            head.strip_prefix(name)
+                .is_some_and(|rest| rest.starts_with(':') && rest.contains('#'))
+        });
+        !self.nested || (names_a_path && !head.contains(char::is_whitespace))
+    }
+
+    /// What messages call the reference.
+    pub(super) fn name(&self) -> String {
+        if self.may_be_named() {
+            format!("placeholder {}", shown(&self.reference.head))
+        } else {
+            "a placeholder in decoded text".to_owned()
+        }
+    }
+}
+
+/// As much of a head, path or key as a message quotes: its first line, and no more than is fit to read. What goes on
+/// over a line end is hardly a reference any more.
+pub(super) fn shown(text: &str) -> String {
+    const LENGTH: usize = 160;
+    let line = text.split(char::is_control).next().unwrap_or_default();
+    let cut: String = line.chars().take(LENGTH).collect();
+    if cut.len() == text.len() {
+        cut
+    } else {
+        cut + "…"
+    }
+}
+
+impl Failed<'_> {
+    /// The diagnostic of this failure, without a place.
+    pub(super) fn explain(self) -> Diagnostic {
+        let name = self.mention.name();
+        match self.failure {
+            Failure::Missing(near) => missing(&self.mention, near),
+            Failure::Refused(diagnostic) if self.mention.may_be_named() => *diagnostic,
+            Failure::Refused(diagnostic) => unnamed(diagnostic.fault, &name),
+            Failure::Backend(error) if self.mention.may_be_named() => of_backend(&error),
+            Failure::Backend(error) => unnamed(error.fault(), &name),
+            Failure::Modifier(error) => {
                 let mut diagnostic = Diagnostic::from_error(&error);
-                diagnostic.message = format!("{} for placeholder {head}", diagnostic.message);
-                diagnostic.hint = error.hint();
+                diagnostic.message = format!("{} for {name}", diagnostic.message);
                 diagnostic
             }
-            Self::NotUtf8 => Diagnostic::error(
+            Failure::NotUtf8 => Diagnostic::error(
                 Fault::Input,
-                format!("the value of placeholder {head} is not UTF-8 text"),
+                format!("the value of {name} is not UTF-8 text"),
             )
             .with_hint("add `| base64encode`, or put it into the `data` of a Secret as base64"),
         }
@@ -253,20 +308,25 @@ pub(super) fn of_backend(error: &backends::Error) -> Diagnostic {
     Diagnostic::from_error(error).with_causes(&error.causes)
 }
 
-fn missing(reference: &Reference, near: Option<String>) -> Diagnostic {
-    let head = &reference.head;
+/// A failure whose own text may hold a piece of a decoded text.
+fn unnamed(fault: Fault, name: &str) -> Diagnostic {
+    Diagnostic::error(fault, format!("the secret of {name} could not be read"))
+        .with_hint("decode the base64 text by hand to see which secret it names")
+}
+
+fn missing(mention: &Mention<'_>, near: Option<String>) -> Diagnostic {
+    let reference = mention.reference;
     let reason = match (&reference.secret, &reference.key) {
         (None, _) => ": the path annotation is empty".to_owned(),
-        (Some(secret), Some(key)) => format!(": {} has no key {key}", secret.path),
-        (Some(_), None) => String::new(),
+        (Some(secret), Some(key)) if mention.may_be_named() => {
+            format!(": {} has no key {}", shown(&secret.path), shown(key))
+        }
+        _ => String::new(),
     };
-    let mut diagnostic = Diagnostic::error(
-        Fault::Input,
-        format!("missing value for placeholder {head}{reason}"),
-    );
-    diagnostic.avp = Some(format!(
-        "replaceString: missing Vault value for placeholder {head}"
-    ));
-    diagnostic.hint = near.map(|near| format!("there is a key {near}"));
+    let name = mention.name();
+    let mut diagnostic =
+        Diagnostic::error(Fault::Input, format!("missing value for {name}{reason}"));
+    diagnostic.avp = Some(format!("replaceString: missing Vault value for {name}"));
+    diagnostic.hint = near.map(|near| format!("there is a key {}", shown(&near)));
     diagnostic
 }

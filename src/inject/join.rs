@@ -1,10 +1,13 @@
 //! Joins the rendered texts into one stream that kubectl and Argo CD read as they read the texts apart: a stream that
 //! starts with `{` is JSON to its end, and in YAML each text needs a separator (`avp-compat.md` addendum 5).
 
+use std::borrow::Cow;
+
 use super::Rendered;
 use crate::diagnostics::Span;
-use crate::manifest::{Document, Format};
+use crate::manifest::{Document, Format, split};
 use crate::yaml::edit::Edit;
+use crate::yaml::for_yaml_readers;
 use crate::yaml::tree::Tree;
 
 const BYTE_ORDER_MARK: &str = "\u{feff}";
@@ -12,8 +15,8 @@ const SEPARATOR: &str = "---\n";
 
 impl Rendered<'_> {
     /// The stream in slices of the inputs and of the edits, in order. One text comes out byte for byte outside its
-    /// edits.
-    pub fn slices(&self) -> Vec<&str> {
+    /// edits; so do several, but for JSON among YAML that YAML readers would refuse.
+    pub fn slices(&self) -> Vec<Cow<'_, str>> {
         let texts: Vec<&str> = self.sources.iter().map(|source| source.text()).collect();
         let all_json = texts.iter().all(|text| Format::of(text) == Format::Json);
         let mut joint = Joint {
@@ -44,7 +47,7 @@ fn is_blank(text: &str) -> bool {
 }
 
 struct Joint<'r> {
-    slices: Vec<&'r str>,
+    slices: Vec<Cow<'r, str>>,
     /// Whether the last line has no line end yet.
     line_open: bool,
 }
@@ -52,7 +55,7 @@ struct Joint<'r> {
 impl<'r> Joint<'r> {
     /// One text; `separator` goes before it unless it begins with one, or is the first. Only the first keeps a byte
     /// order mark.
-    fn text(&mut self, text: &'r str, edits: &'r [Edit], separator: &'r str) {
+    fn text(&mut self, text: &'r str, edits: &'r [Edit], separator: &'static str) {
         let mut start = 0;
         if self.slices.iter().any(|slice| *slice != SEPARATOR) {
             start = text.len() - text.trim_start_matches(BYTE_ORDER_MARK).len();
@@ -61,31 +64,22 @@ impl<'r> Joint<'r> {
                 self.put(separator);
             }
         }
-        self.span(text, edits, Span::new(start, text.len()));
+        for slice in slices_of(text, edits, Span::new(start, text.len())) {
+            self.put(slice);
+        }
     }
 
     /// Each value of a JSON text as a YAML document of its own.
     fn json_documents(&mut self, text: &'r str, edits: &'r [Edit]) {
-        let whole = Span::new(0, text.len());
-        let (documents, _) = Document::read(text, whole, Format::Json).unwrap_or_default();
-        for document in documents {
-            self.end_line();
-            self.put(SEPARATOR);
-            self.span(text, edits, document.span(Tree::ROOT));
+        for chunk in split(text).0 {
+            let (documents, _) = Document::read(text, chunk, Format::Json).unwrap_or_default();
+            for document in documents {
+                self.end_line();
+                self.put(SEPARATOR);
+                let edited: String = slices_of(text, edits, document.span(Tree::ROOT)).collect();
+                self.put(for_yaml_readers(&edited).into_owned());
+            }
         }
-    }
-
-    /// The bytes of a span, with the edits in it.
-    fn span(&mut self, text: &'r str, edits: &'r [Edit], span: Span) {
-        let first = edits.partition_point(|edit| edit.span.start < span.start);
-        let behind = edits.partition_point(|edit| edit.span.start < span.end);
-        let mut position = span.start;
-        for edit in &edits[first..behind] {
-            self.put(&text[position..edit.span.start]);
-            self.put(&edit.text);
-            position = edit.span.end;
-        }
-        self.put(&text[position..span.end]);
     }
 
     fn end_line(&mut self) {
@@ -94,12 +88,29 @@ impl<'r> Joint<'r> {
         }
     }
 
-    fn put(&mut self, text: &'r str) {
+    fn put(&mut self, text: impl Into<Cow<'r, str>>) {
+        let text = text.into();
         if !text.is_empty() {
             self.line_open = !text.ends_with('\n');
             self.slices.push(text);
         }
     }
+}
+
+/// The bytes of a span, with the edits in it.
+fn slices_of<'r>(text: &'r str, edits: &'r [Edit], span: Span) -> impl Iterator<Item = &'r str> {
+    let first = edits.partition_point(|edit| edit.span.start < span.start);
+    let behind = edits.partition_point(|edit| edit.span.start < span.end);
+    let mut position = span.start;
+    let edited = edits[first..behind].iter().flat_map(move |edit| {
+        let kept = &text[position..edit.span.start];
+        position = edit.span.end;
+        [kept, edit.text.as_str()]
+    });
+    let rest_start = edits[first..behind]
+        .last()
+        .map_or(span.start, |edit| edit.span.end);
+    edited.chain(std::iter::once(&text[rest_start..span.end]))
 }
 
 #[cfg(test)]
@@ -161,6 +172,12 @@ mod tests {
             joined(&["\n{\"kind\":\"X\"}\n---\nkind: Y\n"]),
             "---\n\n{\"kind\":\"X\"}\n---\nkind: Y\n"
         );
+        let smile = "{\"kind\":\"X\",\"a\":\"\\ud83d\\ude00\"}";
+        assert_eq!(
+            joined(&[smile, "kind: Y\n"]),
+            "---\n{\"kind\":\"X\",\"a\":\"😀\"}\n---\nkind: Y\n"
+        );
+        assert_eq!(joined(&[smile]), smile);
         let two = format!("{json_x}{json_y}");
         assert_eq!(
             joined(&[&two, "\n", "kind: Z\n"]),

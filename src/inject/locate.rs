@@ -1,13 +1,12 @@
 //! Places for diagnostics. Only failures pay for them: fields' paths are found by parsing the document once more.
 
 use std::cell::OnceCell;
-use std::ops::Range;
 use std::sync::Arc;
 
+use super::evaluate::{Mention, shown};
 use super::place::{Place, Work};
 use crate::diagnostics::{Place as DiagnosticPlace, Source, Span};
 use crate::manifest::Document;
-use crate::secret::Reference;
 
 pub(super) struct Locator<'l> {
     source: &'l Arc<Source>,
@@ -33,29 +32,22 @@ impl<'l> Locator<'l> {
         place
     }
 
-    /// The place of a part of a string; it quotes the reference's head unless that lies in a decoded text.
-    pub(super) fn part(
-        &self,
-        place: &Place<'_>,
-        range: &Range<usize>,
-        reference: Option<&Reference>,
-    ) -> DiagnosticPlace {
+    /// The place of a reference in a string; it quotes the head unless that lies in a decoded text.
+    pub(super) fn part(&self, place: &Place<'_>, mention: &Mention<'_>) -> DiagnosticPlace {
         let mut found = self.span(place.site.span);
         let map = place.site.scalar(self.source.text()).map(&place.decoded);
-        if let Some(span) = map
-            .filter(|_| !place.site.alias)
-            .and_then(|map| map.span(range.clone()))
-        {
+        let map = map.filter(|_| !place.site.alias);
+        if let Some(span) = map.and_then(|map| map.span(mention.range.clone())) {
             found.span = span;
         }
-        found.excerpt = reference.filter(|_| !place.site.binary).map(|reference| {
-            let rest = if reference.transforms.is_empty() {
+        if !mention.nested && !place.site.binary {
+            let rest = if mention.reference.transforms.is_empty() {
                 ">"
             } else {
                 " | …>"
             };
-            format!("<{}{rest}", reference.head)
-        });
+            found.excerpt = Some(format!("<{}{rest}", shown(&mention.reference.head)));
+        }
         found
     }
 

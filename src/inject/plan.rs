@@ -65,9 +65,17 @@ fn want(wanted: &mut BTreeMap<SecretId, Keys>, secret: &SecretId, key: Option<&s
     }
 }
 
+/// No store has longer paths; texts that only look like a placeholder do.
+const LONGEST_PATH: usize = 2048;
+
 /// Why a secret may not be asked for: its path as written, or as the backend will send it, fails a rule (D56), or its
 /// backend cannot be opened.
 fn refusal(id: &SecretId, context: &RenderContext) -> Option<Diagnostic> {
+    if id.path.contains(char::is_control) || id.path.len() > LONGEST_PATH {
+        let message = "a placeholder whose path runs over a line end, or is far too long";
+        let hint = "a < that was not meant as a placeholder may have found its > much later";
+        return Some(Diagnostic::error(Fault::Input, message).with_hint(hint));
+    }
     let backend = match context.pool.get(&id.backend) {
         None => {
             let message = format!("there is no backend named {}", id.backend);

@@ -7,13 +7,14 @@ use crate::diagnostics::Span;
 use crate::manifest::Document;
 use crate::yaml::edit::{self, Edit};
 use crate::yaml::tree::{NodeId, NodeKind, ScalarType, Tree};
+use crate::yaml::value;
 
 /// What must be read at a place.
 pub(super) enum Expected {
     /// This string.
     Text(String),
-    /// Any node: it was written in flow style.
-    Native,
+    /// What this flow text reads as.
+    Native(String),
 }
 
 /// Whether the edited chunk of `work` reads as expected. `expected` is keyed by the old node's start in the source,
@@ -74,7 +75,10 @@ impl Comparison<'_, '_, '_> {
             NodeKind::Sequence(..) | NodeKind::Mapping(..)
         ) {
             match self.expected.get(&(old_node.span.start + self.offset)) {
-                Some(Expected::Native) => return true,
+                Some(Expected::Native(text)) => {
+                    let wanted = value::from_yaml(text).ok();
+                    return wanted.is_some() && wanted == value::from_tree(self.new, new).ok();
+                }
                 Some(Expected::Text(text)) => {
                     let is_string = matches!(
                         self.new.scalar_type(new),

@@ -10,11 +10,12 @@ use super::place::{Place, Work};
 use super::reread::{self, Expected};
 use super::{Answers, Plan, Stream, removal};
 use crate::diagnostics::{Diagnostic, Fault, Severity, Source, Span};
+use crate::manifest::Format;
 use crate::modifier;
 use crate::secret::{OnMissing, Value};
 use crate::yaml::edit::Edit;
 use crate::yaml::rewrite::{self, Certainty};
-use crate::yaml::writer;
+use crate::yaml::writer::{self, Reader};
 
 /// The texts of a run with their edits, ready to be written.
 #[derive(Debug)]
@@ -36,11 +37,7 @@ pub fn substitute<'s>(
     let mut edits: Vec<Vec<Edit>> = stream.sources.iter().map(|_| Vec::new()).collect();
     let mut told = stream.warnings;
     for work in &stream.works {
-        let evaluator = Evaluator {
-            plan,
-            answers,
-            warnings: Vec::new(),
-        };
+        let evaluator = Evaluator { plan, answers };
         let mut document = DocumentEdits {
             evaluator,
             work,
@@ -50,7 +47,6 @@ pub fn substitute<'s>(
         };
         edits[work.source].extend(document.edits());
         told.append(&mut document.told);
-        told.append(&mut document.evaluator.warnings);
     }
     if has_error(&told) {
         return Err(told);
@@ -99,12 +95,19 @@ impl<'s> DocumentEdits<'_, 's> {
         let mut edits = Vec::new();
         let mut removed = Vec::new();
         for place in &self.work.places {
-            match self.evaluator.evaluate(&place.text) {
-                Err(failed) => removed.extend(self.tell(place, failed).unwrap_or_default()),
-                Ok(evaluated) => match self.written(place, evaluated) {
-                    Some(written) => edits.extend(self.place_edits(place, written)),
-                    None => self.tell_not_utf8(place),
-                },
+            let (evaluated, findings) = self.evaluator.evaluate(&place.text);
+            for (mention, warning) in findings.warnings {
+                let at = self.locator.part(place, &mention);
+                self.told
+                    .push(Diagnostic::warning(format!("{warning} for {}", mention.name())).at(at));
+            }
+            if !findings.failed.is_empty() {
+                removed.extend(self.tell(place, findings.failed).unwrap_or_default());
+                continue;
+            }
+            match self.written(place, evaluated) {
+                Some(written) => edits.extend(self.place_edits(place, written)),
+                None => self.tell_not_utf8(place),
             }
         }
         if has_error(&self.told) {
@@ -140,7 +143,7 @@ impl<'s> DocumentEdits<'_, 's> {
         let annotated = self.work.annotated.as_ref().map(|(secret, _)| secret);
         let mut removable = None;
         for failed in failed {
-            let removes = failed.reference.on_missing == OnMissing::RemoveEntry;
+            let removes = failed.mention.reference.on_missing == OnMissing::RemoveEntry;
             if let (Failure::Missing(_), true, Some(entry)) =
                 (&failed.failure, removes, place.entry)
             {
@@ -148,13 +151,12 @@ impl<'s> DocumentEdits<'_, 's> {
                 continue;
             }
             let of_secret = matches!(failed.failure, Failure::Backend(_) | Failure::Refused(_));
-            if of_secret && failed.reference.secret.as_ref() == annotated {
+            if of_secret && failed.mention.reference.secret.as_ref() == annotated {
                 // Told once, at the annotation.
                 continue;
             }
-            let quoted = (!failed.nested).then_some(failed.reference);
-            let at = self.locator.part(place, &failed.range, quoted);
-            let mut diagnostic = failed.failure.explain(failed.reference).at(at);
+            let at = self.locator.part(place, &failed.mention);
+            let mut diagnostic = failed.explain().at(at);
             if place.shadowed {
                 diagnostic.severity = Severity::Warning;
             }
@@ -187,7 +189,13 @@ impl<'s> DocumentEdits<'_, 's> {
             Evaluated::Whole(Value::Bytes(bytes)) => {
                 Some(whole(crate::yaml::encode_base64(bytes.expose())))
             }
-            Evaluated::Whole(value) => writer::flow(&value).ok().map(Written::Native),
+            Evaluated::Whole(value) => {
+                let reader = match self.work.format {
+                    Format::Json => Reader::Json,
+                    Format::Yaml => Reader::Yaml,
+                };
+                writer::flow(&value, reader).ok().map(Written::Native)
+            }
         }
     }
 
@@ -204,13 +212,14 @@ impl<'s> DocumentEdits<'_, 's> {
                     .map(|tag| drop_tag(text, tag))
                     .into_iter()
                     .collect();
-                edits.extend(rewrite::whole(&scalar, value).edits);
+                let rewrite = rewrite::whole(&scalar, value.clone());
+                edits.extend(rewrite.edits);
                 PlaceEdit {
                     place,
                     edits,
-                    certainty: Certainty::Proved,
+                    certainty: rewrite.certainty,
                     start,
-                    expected: Expected::Native,
+                    expected: Expected::Native(value),
                 }
             }
             Written::Text(replacements) => {

@@ -56,6 +56,11 @@ impl Files for NoFiles {
 }
 
 fn render_text(text: &str) -> Result<String, Vec<Diagnostic>> {
+    render_with(text, &mut Vec::new())
+}
+
+/// Renders a text and keeps what it warns of.
+fn render_with(text: &str, warnings: &mut Vec<Diagnostic>) -> Result<String, Vec<Diagnostic>> {
     let mut pool = Pool::default();
     pool.insert("store", Arc::new(Store));
     let pool = Arc::new(pool);
@@ -79,6 +84,7 @@ fn render_text(text: &str) -> Result<String, Vec<Diagnostic>> {
         .build()
         .unwrap();
     let rendered = runtime.block_on(render(stream, &context))?;
+    warnings.extend(rendered.warnings);
     Ok(crate::yaml::edit::apply(text, &rendered.edits[0]))
 }
 
@@ -203,4 +209,76 @@ fn a_document_may_name_its_backend() {
     let told = render_text(&text("stor")).unwrap_err();
     assert_eq!(told[0].message, "there is no backend named stor");
     assert_eq!(told[0].hint.as_deref(), Some("did you mean store?"));
+}
+
+#[test]
+fn lines_may_end_in_a_lone_carriage_return() {
+    let text =
+        "kind: X\rb: |\r  <path:s#num>\rc: |\r  <path:s#user>\r  x\rd: |\r  <path:s#pem>\re: 1\r";
+    let expected =
+        "kind: X\rb: 80\rc: |\r  alice\r  x\rd: \"-----BEGIN\\nAA\\n-----END\\n\\n\"\re: 1\r";
+    assert_eq!(render_text(text).unwrap(), expected);
+}
+
+#[test]
+fn a_last_line_without_a_line_end_is_quoted() {
+    let text = "kind: X\na: |-\n  <path:s#pem>";
+    assert_eq!(
+        render_text(text).unwrap(),
+        "kind: X\na: \"-----BEGIN\\nAA\\n-----END\\n\""
+    );
+}
+
+#[test]
+fn merge_keys_bring_kind_and_annotations() {
+    let text = "x: &c {avp.kubernetes.io/path: s}\nmetadata: {annotations: {<<: *c}}\n<<: {kind: X}\na: <user>\n";
+    assert_eq!(render_text(text).unwrap(), text.replace("<user>", "alice"));
+}
+
+#[test]
+fn decoded_text_and_lines_that_are_no_reference_stay_out_of_messages() {
+    let encode = |text: &str| crate::yaml::encode_base64(text.as_bytes());
+    let head = "kind: Secret\nmetadata: {annotations: {avp.kubernetes.io/path: s}}\n";
+    let messages = |text: String| {
+        let told = render_text(&text).unwrap_err();
+        assert!(
+            told.iter()
+                .all(|d| d.place.as_ref().unwrap().excerpt.is_none()),
+            "{told:?}"
+        );
+        told.into_iter()
+            .map(|d| d.message)
+            .collect::<Vec<_>>()
+            .join("; ")
+    };
+    let generic = format!("{head}a: {}\n", encode("user=root;pw=<hunter2>;more"));
+    assert_eq!(
+        messages(generic),
+        "missing value for a placeholder in decoded text"
+    );
+    let inline = format!("{head}a: {}\n", encode("<path:s#nope>"));
+    assert_eq!(
+        messages(inline),
+        "missing value for placeholder path:s#nope: s has no key nope"
+    );
+
+    let text = "kind: Secret\nscript: |\n  # use <path:...> here\n  PASSWORD=hunter2 # old\n  echo x > y\n";
+    let told = render_text(text).unwrap_err();
+    assert_eq!(
+        told[0].message,
+        "a placeholder whose path runs over a line end, or is far too long"
+    );
+    assert_eq!(
+        told[0].place.as_ref().unwrap().excerpt.as_deref(),
+        Some("<path:...> here…>")
+    );
+}
+
+#[test]
+fn warnings_of_modifiers_have_a_place() {
+    let mut told = Vec::new();
+    let text = "kind: X\na: <path:s#user | base64decode | base64encode>\n";
+    render_with(text, &mut told).unwrap();
+    let place = told[0].place.as_ref().unwrap();
+    assert_eq!(place.source.line_column(place.span.start).line, 2);
 }

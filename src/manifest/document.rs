@@ -345,7 +345,7 @@ fn check_keys(
     }
     for (_, later) in tree.repeated_keys(entries) {
         let key = entries[later].0;
-        if !crate::yaml::value::is_merge(tree, key) {
+        if !tree.is_merge_key(key) {
             let span = tree.node(key).span.shifted(offset);
             warnings.push(Error::new("the same key twice: the last one counts", span));
         }

@@ -5,6 +5,8 @@ pub mod edit;
 mod event;
 pub mod go_scalar;
 pub mod json;
+mod json_in_yaml;
+pub mod lines;
 mod parser;
 pub mod resolve;
 pub mod rewrite;
@@ -19,6 +21,7 @@ use base64::engine::general_purpose::GeneralPurpose;
 use base64::engine::{DecodePaddingMode, GeneralPurposeConfig};
 
 pub use event::{Event, EventKind, EventReader, Layout, Properties, Style, SyntaxError};
+pub use json_in_yaml::for_yaml_readers;
 pub use parser::{MAX_DEPTH, YamlReader};
 
 /// Padded standard base64 as Go's standard decoder takes it: CR and LF anywhere, unused trailing bits not looked at.

@@ -6,6 +6,7 @@
 use std::ops::Range;
 
 use super::event::Style;
+use super::lines;
 use crate::diagnostics::Span;
 
 /// A scalar in its text.
@@ -57,9 +58,7 @@ impl<'s> Scalar<'s> {
             return None;
         }
         let start = header_start(self.text.as_bytes(), self.after)?;
-        let line_end = self.text[start..]
-            .find(['\n', '\r'])
-            .map_or(self.text.len(), |offset| start + offset);
+        let line_end = lines::end_of(self.text, start);
         let indicators = self.text[start..line_end]
             .split([' ', '\t'])
             .next()
@@ -82,10 +81,8 @@ impl<'s> Scalar<'s> {
     /// (line break not included), and the indentation of its content.
     pub fn block_body(&self) -> Option<BlockBody> {
         let header = self.block_header()?;
-        let start = header.line_end + line_break(&self.text[header.line_end..]);
-        let line_start = self.text[..self.span.start]
-            .rfind('\n')
-            .map_or(0, |newline| newline + 1);
+        let start = header.line_end + lines::break_at(self.text, header.line_end);
+        let line_start = lines::start_of(self.text, self.span.start);
         let indent = self.span.start.checked_sub(line_start)?;
         let mut body = BlockBody {
             start,
@@ -93,9 +90,8 @@ impl<'s> Scalar<'s> {
             blank_end: start,
             indent,
         };
-        let mut position = start;
-        for line in self.text[start..].split_inclusive('\n') {
-            let content = line.trim_end_matches(['\n', '\r']);
+        for line in lines::of(self.text, start, self.text.len()) {
+            let content = line.content;
             let blank = content.len() <= indent && content.bytes().all(|byte| byte == b' ');
             let inside = content.len() > indent
                 && content.as_bytes()[..indent]
@@ -105,10 +101,9 @@ impl<'s> Scalar<'s> {
                 break;
             }
             if inside {
-                body.end = position + content.len();
+                body.end = line.content_end();
             }
-            position += line.len();
-            body.blank_end = position;
+            body.blank_end = line.end();
         }
         Some(body)
     }
@@ -165,7 +160,7 @@ fn header_start(bytes: &[u8], after: usize) -> Option<usize> {
         };
         match bytes.get(position)? {
             b'|' | b'>' => return Some(position),
-            b'#' => position = end_of(|byte| *byte == b'\n')?,
+            b'#' => position = end_of(|byte| matches!(byte, b'\n' | b'\r'))?,
             b'&' | b'!' => position = end_of(u8::is_ascii_whitespace)?,
             b' ' | b'\t' | b'\r' | b'\n' | b':' | b'-' | b'?' | b',' => position += 1,
             _ => return None,
@@ -175,15 +170,6 @@ fn header_start(bytes: &[u8], after: usize) -> Option<usize> {
 
 fn unquoted(token: &str) -> Option<&str> {
     token.get(1..token.len().checked_sub(1)?)
-}
-
-/// The length of the line break that a text begins with.
-fn line_break(text: &str) -> usize {
-    match text.as_bytes() {
-        [b'\r', b'\n', ..] => 2,
-        [b'\r' | b'\n', ..] => 1,
-        _ => 0,
-    }
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -275,57 +261,44 @@ impl SourceMap {
             body.end
         };
         let mut position = body.start;
-        for line in text[body.start..end].split_inclusive('\n') {
-            let content = line.trim_end_matches(['\n', '\r']);
-            let start = position + body.indent.min(content.len());
-            self.add(
-                &text[start..position + content.len()],
-                start..position + content.len(),
-            );
-            position += line.len();
-            if line.len() > content.len() {
-                self.add("\n", position - (line.len() - content.len())..position);
+        for line in lines::of(text, body.start, end) {
+            let start = line.start + body.indent.min(line.content.len());
+            self.add(&text[start..line.content_end()], start..line.content_end());
+            position = line.end();
+            if line.line_break > 0 {
+                self.add("\n", line.content_end()..position);
             }
         }
         let unfinished = !self.decoded.is_empty() && !self.decoded.ends_with('\n');
         if unfinished && chomping != Chomping::Strip {
-            let length = line_break(&text[position..]);
-            self.add("\n", position..position + length);
+            self.add("\n", position..position + lines::break_at(text, position));
         }
     }
 
     /// A folded block: single line breaks between lines that begin with text become blanks.
     fn folded(&mut self, text: &str, body: BlockBody) {
-        let mut position = body.start;
         let mut previous_is_text = false;
-        let mut pending: Option<Range<usize>> = None;
+        let mut gap = body.start;
         let mut breaks = 0;
-        for line in text[body.start..body.end].split_inclusive('\n') {
-            let content = line.trim_end_matches(['\n', '\r']);
-            let start = position + body.indent.min(content.len());
-            let end = position + content.len();
+        for line in lines::of(text, body.start, body.end) {
+            let start = line.start + body.indent.min(line.content.len());
+            let end = line.content_end();
             if start < end {
                 let is_text = !text[start..].starts_with([' ', '\t']);
-                if let Some(gap) = pending.take() {
-                    let folds = previous_is_text && is_text;
-                    let decoded = match (folds, breaks) {
+                if breaks > 0 && !self.decoded.is_empty() {
+                    let decoded = match (previous_is_text && is_text, breaks) {
                         (true, 1) => " ".to_owned(),
                         (true, breaks) => "\n".repeat(breaks - 1),
                         (false, breaks) => "\n".repeat(breaks),
                     };
-                    self.add(&decoded, gap.start..start);
+                    self.add(&decoded, gap..start);
                 }
                 self.add(&text[start..end], start..end);
-                previous_is_text = is_text;
-                breaks = 0;
+                (previous_is_text, gap, breaks) = (is_text, end, 0);
             } else if self.decoded.is_empty() {
-                self.add("\n", start..position + line.len());
+                self.add("\n", start..line.end());
             }
-            position += line.len();
-            if line.len() > content.len() && !self.decoded.is_empty() {
-                breaks += 1;
-                pending.get_or_insert(end..end);
-            }
+            breaks += usize::from(line.line_break > 0);
         }
     }
 }
@@ -345,7 +318,7 @@ impl Run {
 /// Blanks around a line break, folded: one break is a blank, more lose one. `None` without a line break.
 fn fold(text: &str) -> Option<(String, usize)> {
     let gap = text.len() - text.trim_start_matches([' ', '\t', '\r', '\n']).len();
-    match text[..gap].matches('\n').count() {
+    match lines::count_breaks(&text[..gap]) {
         0 => None,
         1 => Some((" ".to_owned(), gap)),
         breaks => Some(("\n".repeat(breaks - 1), gap)),
@@ -376,7 +349,7 @@ fn escape(text: &str) -> Option<(String, usize)> {
             let behind = text[1..].trim_start_matches([' ', '\t', '\r', '\n']);
             let length = text.len() - behind.len();
             Some((
-                "\n".repeat(text[..length].matches('\n').count() - 1),
+                "\n".repeat(lines::count_breaks(&text[..length]) - 1),
                 length,
             ))
         }

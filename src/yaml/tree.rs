@@ -145,13 +145,37 @@ impl<'a> Tree<'a> {
         }
     }
 
-    /// The value of the last entry whose key has that text.
+    /// The value of the last entry whose key has that text; else what a merge key (`<<`) brings, of a list of maps the
+    /// first that has the key.
     pub fn get(&self, id: NodeId, key: &str) -> Option<NodeId> {
-        self.entries(id)
+        let entries = self.entries(id);
+        let own = entries
             .iter()
             .rev()
-            .find(|(name, _)| self.text(*name) == Some(key))
-            .map(|(_, value)| *value)
+            .find(|(name, _)| self.text(*name) == Some(key));
+        own.map(|(_, value)| *value).or_else(|| {
+            let merges = entries.iter().filter(|(name, _)| self.is_merge_key(*name));
+            merges
+                .map(|(_, value)| *value)
+                .find_map(|value| self.merged(value, key))
+        })
+    }
+
+    fn merged(&self, id: NodeId, key: &str) -> Option<NodeId> {
+        match &self.nodes[self.target(id)].kind {
+            NodeKind::Sequence(maps, _) => maps.iter().find_map(|map| self.get(*map, key)),
+            _ => self.get(id, key),
+        }
+    }
+
+    /// Whether a key is the merge key: `<<`, plain or tagged.
+    pub fn is_merge_key(&self, key: NodeId) -> bool {
+        let node = &self.nodes[key];
+        match (&node.kind, node.properties.tag.as_deref()) {
+            (_, Some(tag)) => tag == "tag:yaml.org,2002:merge",
+            (NodeKind::Scalar(text, Style::Plain), None) => text == "<<",
+            _ => false,
+        }
     }
 
     /// The type of a scalar (aliases followed); `None` for collections.

@@ -122,7 +122,7 @@ impl Conversion<'_, '_> {
         let mut merged = Map::new();
         let mut own = Map::with_capacity(entries.len());
         for &(key, value) in entries {
-            if is_merge(self.tree, key) {
+            if self.tree.is_merge_key(key) {
                 self.merge(value, &mut merged)?;
             } else {
                 own.push((self.key(key)?, self.value(value)?));
@@ -165,16 +165,6 @@ fn as_map(value: Value) -> Option<Map> {
     match value {
         Value::Map(map) => Some(map),
         _ => None,
-    }
-}
-
-/// Whether a key is the merge key: `<<`, plain or tagged.
-pub fn is_merge(tree: &Tree<'_>, key: NodeId) -> bool {
-    let node = tree.node(key);
-    match (&node.kind, node.properties.tag.as_deref()) {
-        (_, Some(tag)) => tag == "tag:yaml.org,2002:merge",
-        (NodeKind::Scalar(text, Style::Plain), None) => text == "<<",
-        _ => false,
     }
 }
 

@@ -6,6 +6,9 @@ use std::fmt::Write;
 use super::resolve;
 use crate::secret::{Map, Value};
 
+/// The longest key, as it is written, that needs no `?`: YAML readers give up looking for its colon at 1,024.
+pub const LONGEST_KEY: usize = 1000;
+
 /// A text in double quotes, on one line, with escapes that are valid in YAML 1.1, YAML 1.2 and JSON.
 pub fn double_quoted(text: &str) -> String {
     let mut quoted = String::with_capacity(text.len() + 2);
@@ -57,15 +60,24 @@ pub fn may_be_plain(text: &str, in_flow: bool) -> bool {
         && resolve::is_string_for_all(text)
 }
 
-/// A value in flow style on one line: strings and keys double-quoted, so that the text is JSON where all floats are.
+/// What reads a text in flow style.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Reader {
+    /// JSON readers, and only they.
+    Json,
+    /// YAML readers, which find the colon behind a long key only if a `?` announces it.
+    Yaml,
+}
+
+/// A value in flow style on one line, strings and keys double-quoted.
 ///
 /// Bytes are written as base64. A string must be UTF-8.
 ///
 /// # Errors
 /// The value holds a string that is not UTF-8.
-pub fn flow(value: &Value) -> Result<String, NotUtf8> {
+pub fn flow(value: &Value, reader: Reader) -> Result<String, NotUtf8> {
     let mut out = String::new();
-    flow_into(&mut out, value)?;
+    flow_into(&mut out, value, reader)?;
     Ok(out)
 }
 
@@ -74,7 +86,7 @@ pub fn flow(value: &Value) -> Result<String, NotUtf8> {
 #[error("the value is not UTF-8 text")]
 pub struct NotUtf8;
 
-fn flow_into(out: &mut String, value: &Value) -> Result<(), NotUtf8> {
+fn flow_into(out: &mut String, value: &Value, reader: Reader) -> Result<(), NotUtf8> {
     match value {
         Value::Null => out.push_str("null"),
         Value::Bool(truth) => out.push_str(if *truth { "true" } else { "false" }),
@@ -83,20 +95,29 @@ fn flow_into(out: &mut String, value: &Value) -> Result<(), NotUtf8> {
         Value::Bytes(bytes) => out.push_str(&double_quoted(&super::encode_base64(bytes.expose()))),
         Value::List(items) => {
             out.push('[');
-            separated(out, items, flow_into)?;
+            separated(out, items, |out, item| flow_into(out, item, reader))?;
             out.push(']');
         }
         Value::Map(map) => {
             out.push('{');
             separated(out, &last_of_equal(map), |out, (key, value)| {
-                out.push_str(&double_quoted(key));
-                out.push_str(": ");
-                flow_into(out, value)
+                out.push_str(&flow_key(key, reader));
+                flow_into(out, value, reader)
             })?;
             out.push('}');
         }
     }
     Ok(())
+}
+
+/// A quoted key with its colon and a blank.
+fn flow_key(key: &str, reader: Reader) -> String {
+    let quoted = double_quoted(key);
+    if reader == Reader::Yaml && quoted.len() > LONGEST_KEY {
+        format!("? {quoted} : ")
+    } else {
+        quoted + ": "
+    }
 }
 
 fn separated<T>(
@@ -194,11 +215,21 @@ mod tests {
             ("a".to_owned(), Value::Bytes("bin".into())),
         ]);
         assert_eq!(
-            flow(&value).unwrap(),
+            flow(&value, Reader::Yaml).unwrap(),
             r#"{"a": "Ymlu", "<<": [null, true, "yes"]}"#
+        );
+        let long = "k".repeat(1100);
+        let value = Value::Map(vec![(long.clone(), Value::Null)]);
+        assert_eq!(
+            flow(&value, Reader::Yaml).unwrap(),
+            format!("{{? \"{long}\" : null}}")
+        );
+        assert_eq!(
+            flow(&value, Reader::Json).unwrap(),
+            format!("{{\"{long}\": null}}")
         );
         assert_eq!(number_literal("1E5"), "1.0e+5");
         assert_eq!(number_literal("1.5e-7"), "1.5e-7");
-        assert_eq!(flow(&Value::string(vec![0xff])), Err(NotUtf8));
+        assert_eq!(flow(&Value::string(vec![0xff]), Reader::Json), Err(NotUtf8));
     }
 }

@@ -217,13 +217,14 @@ fn shallow_document() -> impl Strategy<Value = String> {
 }
 
 fn written(nodes: impl Strategy<Value = Vec<Node>>) -> impl Strategy<Value = String> {
-    (nodes, any::<bool>(), any::<bool>()).prop_map(|(nodes, crlf, newline)| {
+    let line_end = proptest::sample::select(vec!["\n", "\r\n", "\r"]);
+    (nodes, line_end, any::<bool>()).prop_map(|(nodes, line_end, newline)| {
         let mut out = "# head\nkind: X # c\n".to_owned();
         write_map(&nodes, 0, &mut out);
         if !newline {
             out.truncate(out.trim_end_matches('\n').len());
         }
-        if crlf { out.replace('\n', "\r\n") } else { out }
+        out.replace('\n', line_end)
     })
 }
 

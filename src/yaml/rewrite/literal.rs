@@ -5,6 +5,7 @@ use std::ops::Range;
 
 use super::{Certainty, Replacements, Rewrite, certainty, is_inert, mapped};
 use crate::yaml::edit::Edit;
+use crate::yaml::lines;
 use crate::yaml::scalar::{BlockBody, BlockHeader, Chomping, Scalar};
 use crate::yaml::writer;
 
@@ -60,12 +61,9 @@ struct Block<'a, 's> {
 }
 
 impl Block<'_, '_> {
-    fn line_end(&self) -> &'static str {
-        if self.scalar.text[self.header.line_end..].starts_with("\r\n") {
-            "\r\n"
-        } else {
-            "\n"
-        }
+    fn line_end(&self) -> &'_ str {
+        let start = self.header.line_end;
+        &self.scalar.text[start..start + lines::break_at(self.scalar.text, start)]
     }
 
     /// A value's lines: those behind the first are indented, blank ones are not.
@@ -92,7 +90,12 @@ impl Block<'_, '_> {
             _ => (Chomping::Keep, "+"),
         };
         let blank_lines = &self.scalar.text[self.body.end..self.body.blank_end];
-        if chomping == Chomping::Keep && blank_lines.matches('\n').count() > 1 {
+        if chomping == Chomping::Keep && lines::count_breaks(blank_lines) > 1 {
+            return None;
+        }
+        // Readers differ on a last line without a line break, and on one that ends in a lone carriage return.
+        let ends_oddly = self.body.end == self.scalar.text.len() || self.line_end() == "\r";
+        if chomping != Chomping::Strip && ends_oddly {
             return None;
         }
         let last = edits.last_mut()?;

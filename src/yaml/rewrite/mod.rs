@@ -72,18 +72,22 @@ pub fn quoted(scalar: &Scalar<'_>, target: &str) -> Rewrite {
     whole(scalar, writer::double_quoted(target))
 }
 
-/// The whole node as the given one-line text, which must read as one node.
+/// The whole node as the given one-line text, which must read as one node. A block scalar, whose lines go, is to be
+/// read again.
 pub fn whole(scalar: &Scalar<'_>, text: String) -> Rewrite {
-    let edits = match (scalar.block_header(), scalar.block_body()) {
-        (Some(header), Some(body)) => {
-            let lines = Span::new(header.line_end, body.end.max(header.line_end));
-            vec![Edit::new(header.indicators, text), Edit::new(lines, "")]
-        }
-        _ => vec![Edit::new(scalar.span, text)],
+    let Some(header) = scalar.block_header() else {
+        return Rewrite {
+            edits: vec![Edit::new(scalar.span, text)],
+            certainty: Certainty::Proved,
+        };
     };
+    let end = scalar
+        .block_body()
+        .map_or(header.line_end, |body| body.end.max(header.line_end));
+    let lines = Span::new(header.line_end, end);
     Rewrite {
-        edits,
-        certainty: Certainty::Proved,
+        edits: vec![Edit::new(header.indicators, text), Edit::new(lines, "")],
+        certainty: Certainty::Reread,
     }
 }
 
