@@ -4,6 +4,8 @@
 use std::collections::BTreeMap;
 use std::fmt::Write;
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use manifuse::secret::{Map, Number, Value};
 use proptest::collection::vec;
 use proptest::prelude::*;
@@ -124,6 +126,8 @@ fn secret() -> impl Strategy<Value = Map> {
 enum Node {
     /// Text with `@` where a placeholder goes, and how it is written.
     Text(Vec<Part>, Style),
+    /// The same in base64.
+    Base64(Vec<Part>),
     /// Something that is no string.
     Other(&'static str),
     List(Vec<Node>),
@@ -190,7 +194,8 @@ fn node() -> impl Strategy<Value = Node> {
         "!!str 5",
         "# c",
     ]);
-    let leaf = prop_oneof![4 => text(), 1 => other.prop_map(Node::Other)];
+    let base64 = vec(part(), 1..4).prop_map(Node::Base64);
+    let leaf = prop_oneof![6 => text(), 1 => base64, 1 => other.prop_map(Node::Other)];
     leaf.prop_recursive(3, 24, 4, |inner| {
         prop_oneof![
             2 => vec(inner.clone(), 1..4).prop_map(Node::Map),
@@ -218,8 +223,9 @@ fn shallow_document() -> impl Strategy<Value = String> {
 
 fn written(nodes: impl Strategy<Value = Vec<Node>>) -> impl Strategy<Value = String> {
     let line_end = proptest::sample::select(vec!["\n", "\r\n", "\r"]);
-    (nodes, line_end, any::<bool>()).prop_map(|(nodes, line_end, newline)| {
-        let mut out = "# head\nkind: X # c\n".to_owned();
+    let kind = proptest::sample::select(vec!["X", "X", "ConfigMap", "Secret"]);
+    (nodes, line_end, any::<bool>(), kind).prop_map(|(nodes, line_end, newline, kind)| {
+        let mut out = format!("# head\nkind: {kind} # c\n");
         write_map(&nodes, 0, &mut out);
         if !newline {
             out.truncate(out.trim_end_matches('\n').len());
@@ -251,6 +257,7 @@ fn write_value(node: &Node, indent: usize, out: &mut String) {
         }
         Node::Text(parts, style) => writeln!(out, " {}", scalar(parts, *style, indent)).unwrap(),
         Node::Other(text) => writeln!(out, " {text}").unwrap(),
+        Node::Base64(parts) => writeln!(out, " {}", base64(parts)).unwrap(),
         flow => writeln!(out, " {} # flow", flow_text(flow)).unwrap(),
     }
 }
@@ -269,20 +276,29 @@ fn flow_text(node: &Node) -> String {
         Node::List(nodes) | Node::FlowList(nodes) => format!("[{}]", join(nodes).join(", ")),
         Node::Other(text) if text.is_empty() || text.starts_with('#') => "null".to_owned(),
         Node::Other(text) => (*text).to_owned(),
+        Node::Base64(parts) => base64(parts),
         Node::Text(parts, Style::Plain | Style::PlainLines) => scalar(parts, Style::Plain, 0),
         Node::Text(parts, Style::Single | Style::SingleLines) => scalar(parts, Style::Single, 0),
         Node::Text(parts, _) => scalar(parts, Style::Double, 0),
     }
 }
 
-fn scalar(parts: &[Part], style: Style, indent: usize) -> String {
-    let words: Vec<String> = parts
+fn base64(parts: &[Part]) -> String {
+    STANDARD.encode(words(parts).join("="))
+}
+
+fn words(parts: &[Part]) -> Vec<String> {
+    parts
         .iter()
         .map(|part| match part {
             Part::Words(words) => words.clone(),
             Part::Placeholder(key) => format!("<path:s#k{key}>"),
         })
-        .collect();
+        .collect()
+}
+
+fn scalar(parts: &[Part], style: Style, indent: usize) -> String {
+    let words = words(parts);
     let deeper = format!("\n{:indent$}", "", indent = indent + 2);
     let lines = |indicators: &str| format!("{indicators}{deeper}{}", words.join(&deeper));
     match style {
@@ -303,42 +319,87 @@ fn scalar(parts: &[Part], style: Style, indent: usize) -> String {
     }
 }
 
-/// The tree with its strings replaced, as `avp-compat.md` 7.1 and 7.3 say.
-pub(crate) fn replaced(node: &Tree, secret: &BTreeMap<String, Tree>, in_list: bool) -> Tree {
-    match node {
-        Tree::Map(entries) => Tree::Map(
-            entries
-                .iter()
-                .map(|(key, value)| (key.clone(), replaced(value, secret, false)))
-                .collect(),
-        ),
-        Tree::List(items) if in_list => Tree::List(items.clone()),
-        Tree::List(items) => Tree::List(
-            items
-                .iter()
-                .map(|item| replaced(item, secret, true))
-                .collect(),
-        ),
-        Tree::String(text) => replaced_string(text, secret),
-        other => other.clone(),
+/// What a document becomes, as `avp-compat.md` 7.1 to 7.3 say.
+#[derive(Clone, Copy)]
+pub(crate) struct Expectation<'a> {
+    pub(crate) secret: &'a BTreeMap<String, Tree>,
+    pub(crate) kind: &'a str,
+}
+
+impl Expectation<'_> {
+    /// The tree with its strings replaced.
+    pub(crate) fn of(&self, node: &Tree, in_list: bool) -> Tree {
+        match node {
+            Tree::Map(entries) => Tree::Map(
+                entries
+                    .iter()
+                    .map(|(key, value)| (key.clone(), self.of(value, false)))
+                    .collect(),
+            ),
+            Tree::List(items) if in_list => Tree::List(items.clone()),
+            Tree::List(items) => Tree::List(items.iter().map(|item| self.of(item, true)).collect()),
+            Tree::String(text) => self.string(text),
+            other => other.clone(),
+        }
+    }
+
+    fn string(&self, text: &str) -> Tree {
+        let decoded = STANDARD
+            .decode(text)
+            .ok()
+            .and_then(|bytes| String::from_utf8(bytes).ok());
+        match (self.kind, decoded) {
+            ("Secret", Some(decoded)) if decoded.contains("<path:s#") => {
+                Tree::String(STANDARD.encode(as_text(&self.generic(&decoded))))
+            }
+            ("ConfigMap", _) => Tree::String(as_text(&self.generic(text))),
+            _ => self.generic(text),
+        }
+    }
+
+    /// The generic rule: strings go in place, anything else takes the whole text.
+    fn generic(&self, text: &str) -> Tree {
+        let mut out = String::new();
+        let mut whole = None;
+        let mut rest = text;
+        while let Some(start) = rest.find("<path:s#") {
+            let (before, placeholder) = rest.split_at(start);
+            let (placeholder, behind) = placeholder.split_at("<path:s#kN>".len());
+            out += before;
+            match &self.secret[&placeholder["<path:s#".len()..placeholder.len() - 1]] {
+                Tree::String(value) => out += value,
+                native => whole = Some(native.clone()),
+            }
+            rest = behind;
+        }
+        whole.unwrap_or_else(|| Tree::String(out + rest))
     }
 }
 
-fn replaced_string(text: &str, secret: &BTreeMap<String, Tree>) -> Tree {
-    let mut out = String::new();
-    let mut whole = None;
-    let mut rest = text;
-    while let Some(start) = rest.find("<path:s#") {
-        let (before, placeholder) = rest.split_at(start);
-        let (placeholder, behind) = placeholder.split_at("<path:s#kN>".len());
-        out += before;
-        match &secret[&placeholder["<path:s#".len()..placeholder.len() - 1]] {
-            Tree::String(value) => out += value,
-            native => whole = Some(native.clone()),
+/// A value as text: strings as they are, all else as compact JSON.
+fn as_text(tree: &Tree) -> String {
+    match tree {
+        Tree::String(text) => text.clone(),
+        Tree::List(items) => format!(
+            "[{}]",
+            items.iter().map(as_json).collect::<Vec<_>>().join(",")
+        ),
+        Tree::Map(map) => {
+            let entries: Vec<_> = map
+                .iter()
+                .map(|(key, value)| format!("{key:?}:{}", as_json(value)))
+                .collect();
+            format!("{{{}}}", entries.join(","))
         }
-        rest = behind;
+        other => other.to_string(),
     }
-    whole.unwrap_or_else(|| Tree::String(out + rest))
+}
+
+fn as_json(tree: &Tree) -> String {
+    match tree {
+        Tree::String(text) => serde_json::to_string(text).unwrap(),
+        other => as_text(other),
+    }
 }
 
 fn to_tree(value: &Value) -> Tree {
@@ -382,8 +443,32 @@ proptest! {
         let before = kube_yaml::documents(input.as_bytes()).unwrap();
         let after = kube_yaml::documents(output.as_bytes()).unwrap_or_else(|error| panic!("{error}\n{output}"));
         prop_assert_eq!(after.len(), 1);
-        assert_same(&replaced(&before[0], &values, false), &after[0], &input, &output);
-        assert_same(&replaced(&read_1_2(&input), &values, false), &read_1_2(&output), &input, &output);
+        let kind = input.split(' ').nth(2).unwrap();
+        let expected = Expectation { secret: &values, kind };
+        assert_same(&expected.of(&before[0], false), &after[0], &input, &output);
+        assert_same(&expected.of(&read_1_2(&input), false), &read_1_2(&output), &input, &output);
+    }
+
+    #[test]
+    fn json_reads_as_the_tree_with_its_strings_replaced(
+        nodes in vec(node(), 1..5),
+        secret in secret(),
+        ascii in any::<bool>(),
+        pretty in any::<bool>(),
+    ) {
+        let mut yaml = "kind: X\n".to_owned();
+        write_map(&nodes, 0, &mut yaml);
+        let document: serde_json::Value = serde_saphyr::from_str(&yaml).unwrap();
+        let text = if pretty { serde_json::to_string_pretty(&document) } else { serde_json::to_string(&document) };
+        let input = if ascii { text.unwrap().replace('<', "\\u003c").replace('é', "\\u00e9") } else { text.unwrap() };
+        let values: BTreeMap<String, Tree> = secret.iter().map(|(key, value)| (key.clone(), to_tree(value))).collect();
+        let expected = Expectation { secret: &values, kind: "X" };
+        let output = render(&input, secret, false).unwrap_or_else(|told| panic!("{told:?}\n{input}"));
+        let before = Tree::from(&document);
+        let strict: serde_json::Value = serde_json::from_str(&output).unwrap();
+        assert_same(&expected.of(&before, false), &Tree::from(&strict), &input, &output);
+        let as_yaml = kube_yaml::document(output.as_bytes()).unwrap();
+        assert_same(&expected.of(&before, false), &as_yaml, &input, &output);
     }
 
     #[test]
@@ -400,7 +485,7 @@ proptest! {
 
     #[test]
     fn what_holds_no_placeholder_stays(input in document()) {
-        let input = input.replace("<path", "path").replace("\\x3cpath", "path");
+        let input = input.replace("<path", "path").replace("\\x3cpath", "path").replace("kind: Secret", "kind: Other");
         for validate in [false, true] {
             prop_assert_eq!(&render(&input, Map::new(), validate).unwrap(), &input);
         }
