@@ -131,8 +131,8 @@ impl Walk<'_> {
         match &element {
             // It stands above what follows by the text that it has in the file.
             Element::Comment(_) => {
-                let bytes = self.text[span.range()].as_bytes();
-                self.position.meet_comment(bytes);
+                let written = self.text.get(span.range()).unwrap_or_default();
+                self.position.meet_comment(written.as_bytes());
             }
             Element::Value(_) => self.position.after_entry(),
         }
@@ -163,7 +163,8 @@ impl Walk<'_> {
     fn hash_plain(&mut self, leaf: &Leaf, span: Span) {
         match (self.format, leaf) {
             (Format::Json, Leaf::Int(_) | Leaf::Float(_)) => {
-                self.mac.add_json_number(leaf, &self.text[span.range()]);
+                let literal = self.text.get(span.range()).unwrap_or_default();
+                self.mac.add_json_number(leaf, literal);
             }
             _ => self.mac.add(leaf),
         }

@@ -8,6 +8,8 @@ use manifuse::diagnostics::Explain as _;
 use manifuse::env::{Options, Origin, Setting};
 use manifuse::secret::{Map, Value};
 use manifuse::sops::{Encrypted, Error, Format, Identities, Sources};
+use proptest::prelude::*;
+use proptest::sample::{Index, select};
 
 use crate::support::core_yaml;
 use crate::support::sops_bundle::{Case, cases};
@@ -323,5 +325,95 @@ fn odd_files_are_refused_by_name() {
     ] {
         let error = Encrypted::parse(text, Format::Yaml).map(drop).unwrap_err();
         assert_eq!(error.to_string(), message, "{text}");
+    }
+}
+
+/// What trips readers of YAML and JSON, and of encrypted values.
+const SPLICES: &[&str] = &[
+    "\n",
+    "\n  ",
+    "\n- ",
+    ": ",
+    "#",
+    " # x",
+    "&a ",
+    "*a",
+    "!!int ",
+    "!!binary ",
+    "{",
+    "}",
+    "[",
+    "]",
+    ",",
+    "\"",
+    "'",
+    "|",
+    ">-\n",
+    "---\n",
+    "...\n",
+    "? ",
+    "<<: ",
+    "~",
+    "\t",
+    "\r",
+    "\u{feff}",
+    "é",
+    "\0",
+    "sops:\n",
+    "ENC[AES256_GCM,data:",
+    "]",
+    ",type:comment]",
+    "data: x\n",
+    "encrypted_comment_regex: x\n",
+    "mac_only_encrypted: true\n",
+    "shamir_threshold: 2\n",
+];
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(400))]
+
+    /// A file with pieces put in and taken out is read or refused; nothing panics, and what was encrypted comes out as
+    /// it was or not at all.
+    #[test]
+    fn spliced_files_are_read_or_refused(
+        name in select(vec!["kubernetes-string", "selector-encrypted-comment-regex", "yaml-list-comments", "json-types"]),
+        edits in prop::collection::vec((any::<Index>(), 0..40_usize, select(SPLICES.to_vec())), 1..4),
+    ) {
+        let case = case(name);
+        let folder = tempfile::tempdir().unwrap();
+        let identities = identities(&case, folder.path());
+        let original = decrypt(&case, &case.encrypted, &identities).unwrap();
+        let mut text = case.encrypted.clone();
+        for (index, cut, splice) in edits {
+            let start = text.floor_char_boundary(index.index(text.len()));
+            let end = text.floor_char_boundary((start + cut).min(text.len()));
+            text.replace_range(start..end, splice);
+        }
+        if let Ok(documents) = decrypt(&case, &text, &identities) {
+            // The MAC is over the texts of all values one after another, and says nothing of where one ends.
+            prop_assert_eq!(hashed(documents), hashed(original));
+        }
+    }
+}
+
+/// The texts of all values but nulls, in the order of the file.
+fn hashed(documents: Vec<Map>) -> String {
+    let mut text = String::new();
+    for document in documents {
+        append(&Value::Map(document), &mut text);
+    }
+    text
+}
+
+fn append(value: &Value, text: &mut String) {
+    match value {
+        Value::Null => {}
+        Value::Bool(truth) => text.push_str(if *truth { "True" } else { "False" }),
+        Value::Number(number) => text.push_str(number.expose()),
+        Value::String(string) | Value::Bytes(string) => {
+            text.push_str(&String::from_utf8_lossy(string.expose()));
+        }
+        Value::List(items) => items.iter().for_each(|item| append(item, text)),
+        Value::Map(map) => map.iter().for_each(|(_, item)| append(item, text)),
     }
 }
