@@ -55,6 +55,42 @@ fn every_dependency_has_its_reason() {
     assert_eq!(explained, dependencies(&manifest));
 }
 
+/// What nobody names is not needed.
+#[test]
+fn every_dependency_is_used() {
+    let manifest = fs::read_to_string(root("Cargo.toml")).unwrap();
+    let (program, tests) = manifest.split_once("[dev-dependencies]").unwrap();
+    let tests = format!("[dev-dependencies]{tests}");
+    let (program_text, tests_text) = (sources("src"), sources("tests"));
+    let unused = |manifest: &str, text: &str| -> Vec<String> {
+        let is_unused = |name: &&str| !text.contains(&format!("{}::", name.replace('-', "_")));
+        dependencies(manifest)
+            .into_iter()
+            .filter(is_unused)
+            .map(ToOwned::to_owned)
+            .collect()
+    };
+    assert_eq!(unused(program, &program_text), Vec::<String>::new());
+    assert_eq!(
+        unused(&tests, &(program_text + &tests_text)),
+        Vec::<String>::new()
+    );
+}
+
+/// All Rust code below a folder.
+fn sources(folder: &str) -> String {
+    let mut text = String::new();
+    for entry in fs::read_dir(root(folder)).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            text += &sources(path.to_str().unwrap());
+        } else if path.extension().is_some_and(|extension| extension == "rs") {
+            text += &fs::read_to_string(path).unwrap();
+        }
+    }
+    text
+}
+
 fn dependencies(manifest: &str) -> BTreeSet<&str> {
     let mut found = BTreeSet::new();
     let mut inside = false;
