@@ -10,8 +10,8 @@ use std::ops::Range;
 
 use super::edit::Edit;
 use super::event::Style;
+use super::lines;
 use super::scalar::Scalar;
-
 use super::writer;
 use crate::diagnostics::Span;
 
@@ -76,8 +76,15 @@ pub fn quoted(scalar: &Scalar<'_>, target: &str) -> Rewrite {
 /// read again.
 pub fn whole(scalar: &Scalar<'_>, text: String) -> Rewrite {
     let Some(header) = scalar.block_header() else {
+        let tabs = match scalar.style {
+            Style::Plain => tabs_behind(scalar.text, scalar.span.end),
+            _ => Vec::new(),
+        };
+        let tabs = tabs.into_iter().map(|span| Edit::new(span, ""));
         return Rewrite {
-            edits: vec![Edit::new(scalar.span, text)],
+            edits: std::iter::once(Edit::new(scalar.span, text))
+                .chain(tabs)
+                .collect(),
             certainty: Certainty::Proved,
         };
     };
@@ -89,6 +96,25 @@ pub fn whole(scalar: &Scalar<'_>, text: String) -> Rewrite {
         edits: vec![Edit::new(header.indicators, text), Edit::new(lines, "")],
         certainty: Certainty::Reread,
     }
+}
+
+/// The tabs that begin the blank lines behind a plain scalar, up to a comment. Readers take them for a part of the plain
+/// scalar; libyaml refuses them behind anything else.
+fn tabs_behind(text: &str, end: usize) -> Vec<Span> {
+    let mut tabs = Vec::new();
+    for line in lines::of(text, end, text.len()).skip(1) {
+        let content = line.content.trim_start_matches([' ', '\t']);
+        if !content.is_empty() && !content.starts_with('#') {
+            break;
+        }
+        let blanks = &line.content[..line.content.len() - content.len()];
+        let in_text = |(tab, _)| Span::new(line.start + tab, line.start + tab + 1);
+        tabs.extend(blanks.match_indices('\t').map(in_text));
+        if !content.is_empty() {
+            break;
+        }
+    }
+    tabs
 }
 
 /// The edits that put each text, written by `write`, in the place of its source bytes.
@@ -296,6 +322,12 @@ mod tests {
             "v: \"a b\\nc\"\nw: 1\n",
         ),
         ("v: a\n  <x>\n  b\n", "alice", "v: a\n  alice\n  b\n"),
+        ("v: <x>\n \t\n\nw: 1\n", "alice", "v: alice\n \t\n\nw: 1\n"),
+        (
+            "v: <x>\t\n \t\n\n\t # c\nw: 1\n",
+            "yes",
+            "v: \"yes\"\t\n \n\n # c\nw: 1\n",
+        ),
         (
             "v: \"a\n  <x>\\\n  b\"\n",
             "alice",
