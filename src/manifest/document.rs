@@ -8,7 +8,6 @@ use crate::yaml::tree::{NodeId, NodeKind, ScalarType, Tree};
 use crate::yaml::{EventReader, Layout, YamlReader};
 
 /// A parsed document. Spans of its tree count from `offset`.
-#[derive(Debug)]
 pub struct Document<'s> {
     /// The text that was parsed: a chunk, or the whole JSON text.
     pub text: &'s str,
@@ -18,6 +17,17 @@ pub struct Document<'s> {
     pub format: Format,
     /// The document's nodes.
     pub tree: Tree<'s>,
+}
+
+/// Without the text.
+impl std::fmt::Debug for Document<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Document")
+            .field("offset", &self.offset)
+            .field("format", &self.format)
+            .field("tree", &self.tree)
+            .finish_non_exhaustive()
+    }
 }
 
 /// What messages call a document: `Deployment shop/web`.

@@ -2,13 +2,14 @@
 //! themselves items of a list (`avp-compat.md` 7.1). Keys are never replaced.
 
 use std::collections::HashSet;
+use std::fmt;
 
 use super::Document;
 use super::document::is_flow;
 use crate::yaml::tree::{NodeId, NodeKind, ScalarType, Tree};
 
 /// A string in a document.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy)]
 pub struct StringNode<'d> {
     /// The node that stands there: the scalar, or an alias for it.
     pub node: NodeId,
@@ -24,6 +25,17 @@ pub struct StringNode<'d> {
     pub shadowed: bool,
     /// What it is in its map or list.
     pub position: Position,
+}
+
+/// Without the text.
+impl fmt::Debug for StringNode<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("StringNode")
+            .field("node", &self.node)
+            .field("scalar", &self.scalar)
+            .field("position", &self.position)
+            .finish_non_exhaustive()
+    }
 }
 
 /// What a string is in its map or list.

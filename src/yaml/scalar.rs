@@ -3,6 +3,7 @@
 //! The map is made by decoding the token again, and is only offered when that gives what the parser read: so a mistake
 //! here can cost a prettier edit, never a wrong one.
 
+use std::fmt;
 use std::ops::Range;
 
 use super::event::Style;
@@ -10,7 +11,7 @@ use super::lines;
 use crate::diagnostics::Span;
 
 /// A scalar in its text.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy)]
 pub struct Scalar<'s> {
     /// The text that the spans count in.
     pub text: &'s str,
@@ -20,6 +21,17 @@ pub struct Scalar<'s> {
     pub style: Style,
     /// Where the token before it ended.
     pub after: usize,
+}
+
+/// Without the text.
+impl fmt::Debug for Scalar<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Scalar")
+            .field("span", &self.span)
+            .field("style", &self.style)
+            .field("after", &self.after)
+            .finish_non_exhaustive()
+    }
 }
 
 /// The header of a block scalar: `|`, `>-`, `|2+`, ….
@@ -180,11 +192,20 @@ enum Quotes {
 }
 
 /// Which source bytes each decoded byte comes from.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Default)]
 pub struct SourceMap {
     decoded: String,
     /// In order; together they cover all decoded bytes.
     runs: Vec<Run>,
+}
+
+/// Without the text.
+impl fmt::Debug for SourceMap {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("SourceMap")
+            .field("runs", &self.runs)
+            .finish_non_exhaustive()
+    }
 }
 
 /// Decoded bytes and the source bytes they come from. Runs of equal length are verbatim; others are one unit.

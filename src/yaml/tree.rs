@@ -3,6 +3,7 @@
 
 use std::borrow::Cow;
 use std::collections::HashMap;
+use std::fmt;
 
 use super::event::{Event, EventKind, EventReader, Layout, Properties, Style, SyntaxError};
 use super::parser::MAX_DEPTH;
@@ -35,7 +36,6 @@ pub struct Node<'a> {
 }
 
 /// The content of a node.
-#[derive(Debug)]
 pub enum NodeKind<'a> {
     /// A scalar.
     Scalar(Cow<'a, str>, Style),
@@ -45,6 +45,18 @@ pub enum NodeKind<'a> {
     Mapping(Vec<(NodeId, NodeId)>, Layout),
     /// The node that an alias stands for.
     Alias(NodeId),
+}
+
+/// Texts by their length: a secret may be read as a tree.
+impl fmt::Debug for NodeKind<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Scalar(text, style) => write!(f, "Scalar({} bytes, {style:?})", text.len()),
+            Self::Sequence(items, layout) => write!(f, "Sequence({items:?}, {layout:?})"),
+            Self::Mapping(entries, layout) => write!(f, "Mapping({entries:?}, {layout:?})"),
+            Self::Alias(target) => write!(f, "Alias({target})"),
+        }
+    }
 }
 
 /// The type of a scalar as Kubernetes reads it, its tag taken into account.
