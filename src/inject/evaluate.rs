@@ -242,7 +242,7 @@ fn refuse_bytes<'p>(
 impl Mention<'_> {
     /// Whether the reference's head may stand in a message. In a decoded text only what is plainly a reference and
     /// nothing else may: a generic head there is a piece of somebody's secret.
-    fn may_be_named(&self) -> bool {
+    pub(super) fn may_be_named(&self) -> bool {
         let head = &self.reference.head;
         let backend = self
             .reference
@@ -253,15 +253,32 @@ impl Mention<'_> {
             head.strip_prefix(name)
                 .is_some_and(|rest| rest.starts_with(':') && rest.contains('#'))
         });
-        !self.nested || (names_a_path && !head.contains(char::is_whitespace))
+        let fit = !self.nested || (names_a_path && !head.contains(char::is_whitespace));
+        fit && !self.runs_on()
+    }
+
+    /// Whether it is likely to hold text that nobody meant as a part of it: a reference without its own `>` goes on up
+    /// to the next one, and markup can be taken for a generic one (`<user name="x">`).
+    fn runs_on(&self) -> bool {
+        let odd = |c| matches!(c, '<' | '>' | '"' | '\'' | '\n' | '\r');
+        let modifiers = &self.reference.transforms;
+        self.reference.head.trim().contains(odd) || modifiers.iter().any(|text| text.contains('<'))
+    }
+
+    /// Whether a message quotes the path. Some refusals do not, because of what the path is.
+    fn path_is_in(&self, message: &str) -> bool {
+        let secret = self.reference.secret.as_ref();
+        secret.is_none_or(|secret| message.contains(&*secret.path))
     }
 
     /// What messages call the reference.
     pub(super) fn name(&self) -> String {
         if self.may_be_named() {
             format!("placeholder {}", shown(&self.reference.head))
-        } else {
+        } else if self.nested {
             "a placeholder in decoded text".to_owned()
+        } else {
+            "a placeholder that holds more than a reference".to_owned()
         }
     }
 }
@@ -282,13 +299,29 @@ pub(super) fn shown(text: &str) -> String {
 impl Failed<'_> {
     /// The diagnostic of this failure, without a place.
     pub(super) fn explain(self) -> Diagnostic {
+        let runs_on = self.mention.runs_on();
+        let mut diagnostic = self.explain_failure();
+        if runs_on {
+            let hint = "is its closing > missing, or does a < stand before it that belongs to something else?";
+            diagnostic.hint = Some(hint.to_owned());
+        }
+        diagnostic
+    }
+
+    fn explain_failure(self) -> Diagnostic {
         let name = self.mention.name();
         match self.failure {
             Failure::Missing(near) => missing(&self.mention, near),
             Failure::Refused(diagnostic) if self.mention.may_be_named() => *diagnostic,
+            Failure::Refused(diagnostic) if !self.mention.path_is_in(&diagnostic.message) => {
+                *diagnostic
+            }
             Failure::Refused(diagnostic) => unnamed(diagnostic.fault, &name),
             Failure::Backend(error) if self.mention.may_be_named() => of_backend(&error),
             Failure::Backend(error) => unnamed(error.fault(), &name),
+            Failure::Modifier(_) if self.mention.runs_on() => {
+                Diagnostic::error(Fault::Input, format!("a modifier fails for {name}"))
+            }
             Failure::Modifier(error) => {
                 let mut diagnostic = Diagnostic::from_error(&error);
                 diagnostic.message = format!("{} for {name}", diagnostic.message);

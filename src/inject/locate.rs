@@ -32,7 +32,7 @@ impl<'l> Locator<'l> {
         place
     }
 
-    /// The place of a reference in a string; it quotes the head unless that lies in a decoded text.
+    /// The place of a reference in a string; it quotes the head if that may be named and lies in no decoded text.
     pub(super) fn part(&self, place: &Place<'_>, mention: &Mention<'_>) -> DiagnosticPlace {
         let mut found = self.span(place.site.span);
         let map = place.site.scalar(self.source.text()).map(&place.decoded);
@@ -40,7 +40,7 @@ impl<'l> Locator<'l> {
         if let Some(span) = map.and_then(|map| map.span(mention.range.clone())) {
             found.span = span;
         }
-        if !mention.nested && !place.site.binary {
+        if mention.may_be_named() && !mention.nested && !place.site.binary {
             let rest = if mention.reference.transforms.is_empty() {
                 ">"
             } else {
