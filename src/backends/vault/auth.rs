@@ -11,6 +11,9 @@ use crate::secret::Text;
 use super::path;
 use super::settings::{header_text, is_structured, read_file};
 
+/// No system has longer names of files.
+const LONGEST_NAME: usize = 255;
+
 /// Where Kubernetes puts the token of a pod's service account.
 const SERVICE_ACCOUNT_TOKEN: &str = "/var/run/secrets/kubernetes.io/serviceaccount/token";
 
@@ -148,6 +151,14 @@ impl Login {
         }
     }
 
+    /// The same, as far as they are settings.
+    pub(super) fn given_secrets(&self) -> Vec<&Text> {
+        match &self.credential {
+            Credential::Given(text) => self.secrets(text),
+            Credential::File(_) => Vec::new(),
+        }
+    }
+
     /// The login request. It carries no token: an old one has no business there.
     pub(super) fn call(&self, credential: &Text) -> Call {
         let mount = path::encode(&self.mount);
@@ -185,10 +196,14 @@ fn json(fields: &[(&str, &str)]) -> Text {
 /// The token of a service account, without the white space around it.
 fn read_token(path: &Path) -> Result<Text, Error> {
     let failed = |cause: &dyn std::fmt::Display| {
-        let message = format!(
-            "could not read the service account's token: {}",
-            path.display()
-        );
+        let name = path.file_name().unwrap_or_default();
+        let shown = if name.len() > LONGEST_NAME {
+            // No file is called so: it is the token in the place of its path.
+            "AVP_K8S_TOKEN_PATH is no path".to_owned()
+        } else {
+            path.display().to_string()
+        };
+        let message = format!("could not read the service account's token: {shown}");
         Error::new(ErrorKind::Settings, message)
             .with_cause(cause)
             .with_hint("outside a pod set AVP_K8S_TOKEN_PATH, or use another AVP_AUTH_TYPE")

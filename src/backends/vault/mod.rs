@@ -20,7 +20,7 @@ use tokio::time::Instant;
 
 use self::auth::Method;
 use self::read::Read;
-use self::reply::Asked;
+use self::reply::{Asked, strike};
 use self::session::{Session, Token};
 use self::settings::Settings;
 use super::registry::{SettingsError, Type};
@@ -96,7 +96,7 @@ impl Vault {
         let (token, response) = self.ask(&read, &path, token, run).await?;
         let asked = Asked {
             line: format!("GET {}/v1/{path}", self.client.address()),
-            secrets: vec![&token.text],
+            secrets: self.secrets(&token.text),
         };
         read.answer(&asked, &response)
     }
@@ -139,7 +139,22 @@ impl Vault {
             call.headers.push(("X-Vault-Namespace", namespace));
         }
         let answer = self.client.send(&call, deadline).await;
-        answer.map_err(|error| self.unreachable(error))
+        answer.map_err(|error| {
+            let mut error = self.unreachable(error);
+            // It names where a redirect leads, which the server has chosen.
+            let token: Vec<_> = token.into_iter().collect();
+            error.message = strike(&error.message, &token);
+            error
+        })
+    }
+
+    /// What must not come back in the server's words.
+    fn secrets<'a>(&'a self, token: &'a Text) -> Vec<&'a Text> {
+        let mut secrets = vec![token];
+        if let Method::Login(login) = &self.method {
+            secrets.extend(login.given_secrets());
+        }
+        secrets
     }
 
     fn unreachable(&self, error: http::Error) -> Error {

@@ -29,7 +29,7 @@ impl Asked<'_> {
 
     fn not_json(&self, response: &Response) -> Error {
         let kind = response.content_type.as_deref().unwrap_or("no type");
-        let kind: String = kind.chars().filter(|c| !c.is_control()).take(60).collect();
+        let kind: String = self.clean(kind).chars().take(60).collect();
         let size = response.body.expose().len();
         let line = &self.line;
         let message = format!("the answer is not the JSON that Vault gives: {line}");
@@ -91,13 +91,7 @@ impl Asked<'_> {
 
     /// One line without credentials, bullets and counts ("1 error occurred:").
     fn clean(&self, text: &str) -> String {
-        let mut text = text.to_owned();
-        for secret in &self.secrets {
-            // Striking out a very short one would tell it by the gaps.
-            if let Some(secret) = secret.expose_str().filter(|secret| secret.len() >= 4) {
-                text = text.replace(secret, "[redacted]");
-            }
-        }
+        let text = strike(text, &self.secrets);
         let parts = text
             .split('\n')
             .map(|line| line.trim().trim_start_matches("* ").trim())
@@ -106,6 +100,28 @@ impl Asked<'_> {
         let shown = line.chars().filter(|c| !c.is_control());
         shown.take(LONGEST_MESSAGE).collect()
     }
+}
+
+/// The text without credentials, in whatever case: the name of a host is told in lower case.
+pub(super) fn strike(text: &str, secrets: &[&Text]) -> String {
+    let mut text = text.to_owned();
+    for secret in secrets {
+        // Striking out a very short one would tell it by the gaps.
+        let Some(secret) = secret.expose_str().filter(|secret| secret.len() >= 4) else {
+            continue;
+        };
+        let lower = text.to_ascii_lowercase();
+        let mut struck = String::with_capacity(text.len());
+        let mut end = 0;
+        for (start, found) in lower.match_indices(&secret.to_ascii_lowercase()) {
+            struck.push_str(&text[end..start]);
+            struck.push_str("[redacted]");
+            end = start + found.len();
+        }
+        struck.push_str(&text[end..]);
+        text = struck;
+    }
+    text
 }
 
 fn hint(status: u16) -> Option<&'static str> {
@@ -165,6 +181,9 @@ mod tests {
         let body = r#"{"errors":["bad token s.CANARY here"]}"#;
         let error = asked(vec![&token]).refusal(&response(400, body));
         assert_eq!(error.causes, ["bad token [redacted] here"]);
+        let again = Text::from("REDACT");
+        let struck = strike("http://s.canary.test/ S.CANARY", &[&token, &again]);
+        assert_eq!(struck, "http://[[redacted]ed].test/ [[redacted]ed]");
         let error = asked(vec![]).refusal(&response(502, "<html>CANARY</html>"));
         assert_eq!(error.kind, ErrorKind::Unreachable);
         assert_eq!(

@@ -7,7 +7,7 @@ use tokio::time::{Instant, timeout_at};
 use super::Vault;
 use super::auth::{Login, Method};
 use super::cache::Cache;
-use super::reply::{Asked, last};
+use super::reply::{Asked, last, strike};
 use crate::backends::{Error, ErrorKind};
 use crate::clients::http::{Call, Response};
 use crate::clients::retry::is_worth_retrying;
@@ -138,9 +138,13 @@ impl Vault {
             line: format!("PUT {}/v1/{}/login", self.client.address(), login.mount),
             secrets: login.secrets(credential),
         };
-        let response = self.send(call, None, run).await?;
+        let sent = self.send(call, None, run).await;
+        let response = sent.map_err(|mut error| {
+            error.message = strike(&error.message, &asked.secrets);
+            error
+        })?;
         let text = client_token(&asked, &response)?;
-        if let Some(cache) = cache {
+        if let Some(cache) = cache.filter(|_| is_sendable(&text)) {
             cache.store(&text);
         }
         Ok(Token {
@@ -202,4 +206,9 @@ fn client_token(asked: &Asked<'_>, response: &Response) -> Result<Text, Error> {
                 .with_hint("does the login want a second factor, or does another server answer?"))
         }
     }
+}
+
+/// Whether a header can hold it: out of the cache such a token would fail every run to come.
+fn is_sendable(token: &Text) -> bool {
+    !token.expose().iter().any(u8::is_ascii_control)
 }
