@@ -99,10 +99,18 @@ impl Sops {
             decrypt(&source, format, &identities)
         } else {
             let decrypted = spawn_blocking(move || decrypt(&source, format, &identities)).await;
-            decrypted.map_err(|error| Error::new(ErrorKind::Malformed, error.to_string()))?
+            decrypted.map_err(|_| stopped(path))?
         };
         Ok(Answer::whole(values?, None))
     }
+}
+
+/// A panic has been told by its place; its own text could hold what was decrypted.
+fn stopped(path: &str) -> Error {
+    Error::new(
+        ErrorKind::Malformed,
+        format!("decrypting {path} was broken off"),
+    )
 }
 
 /// The first document's values, as AVP reads them.

@@ -115,7 +115,7 @@ impl Identities {
     }
 
     fn add_file(&mut self, path: &Path) {
-        let place = path.display().to_string();
+        let place = place(path);
         match read(path) {
             Ok(text) if is_age_file(&text) => self.note(
                 &place,
@@ -164,6 +164,15 @@ impl Identities {
     fn note(&mut self, place: &str, outcome: &str) {
         self.places.push(format!("{place} ({outcome})"));
     }
+}
+
+/// What messages call a file: its path, unless that is the key itself, set where its file belongs.
+fn place(path: &Path) -> String {
+    let place = path.display().to_string();
+    if place.to_ascii_uppercase().contains("AGE-SECRET-KEY-") {
+        return "a file that is called like a key".to_owned();
+    }
+    place
 }
 
 /// Identities of plugins, and post-quantum ones.
