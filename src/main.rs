@@ -36,14 +36,52 @@ fn forbid_core_dumps() {
     }
 }
 
-/// Where a panic happened, and not what it says: the text could hold what the program was working on.
 fn tell_bug(panic: &PanicHookInfo<'_>) {
+    let _ = io::stderr().write_all(bug(panic).as_bytes());
+}
+
+/// Where a panic happened, and not what it says: the text could hold what the program was working on.
+fn bug(panic: &PanicHookInfo<'_>) -> String {
     let place = panic.location().map_or_else(String::new, |at| {
         format!(" at {}:{}:{}", at.file(), at.line(), at.column())
     });
     let version = env!("CARGO_PKG_VERSION");
-    let _ = writeln!(
-        io::stderr(),
-        "error: this is a bug in manifuse {version}{place}\n  = help: please report it, without your manifests"
-    );
+    format!(
+        "error: this is a bug in manifuse {version}{place}\n  = help: please report it, without your manifests\n"
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use std::panic::{catch_unwind, set_hook, take_hook};
+    use std::str::FromStr as _;
+    use std::sync::{Arc, Mutex};
+
+    use super::bug;
+
+    #[test]
+    fn a_panic_tells_its_place_and_not_its_words() {
+        let told = Arc::new(Mutex::new(String::new()));
+        let usual = take_hook();
+        set_hook({
+            let told = Arc::clone(&told);
+            Box::new(move |panic| told.lock().unwrap().push_str(&bug(panic)))
+        });
+        let secret = String::from("cnry-value");
+        let panicked = [
+            catch_unwind(|| panic!("cnry-value")),
+            catch_unwind(|| panic!("{secret}")),
+            catch_unwind(|| i32::from_str(&secret).map(drop).expect(&secret)),
+        ];
+        set_hook(usual);
+        assert!(panicked.iter().all(Result::is_err));
+        let told = told.lock().unwrap();
+        assert_eq!(
+            told.matches("error: this is a bug in manifuse").count(),
+            3,
+            "{told}"
+        );
+        assert_eq!(told.matches("main.rs:").count(), 3, "{told}");
+        assert!(!told.contains("cnry"), "{told}");
+    }
 }
