@@ -1,0 +1,178 @@
+//! SOPS files that cannot be opened, or whose values do not fit.
+//!
+//! `secrets.enc.yaml` was written by the real sops; it holds [`VALUE`] and, not encrypted, [`NEIGHBOUR`].
+
+use super::{CREDENTIAL, Case, DECODED, KEY, NEIGHBOUR, VALUE, case, check};
+
+const FILE: &str = include_str!("secrets.enc.yaml");
+/// Opens the file, and nothing else.
+const IDENTITY: &str = "AGE-SECRET-KEY-1U82DFYT6K26D9Z8WWWSXVVYTU9Z757UTQK438XFKP58T84P745HS2U0TSZ";
+
+#[test]
+fn files_that_cannot_be_opened() {
+    assert!(IDENTITY.to_lowercase().starts_with(KEY));
+    check(&keys());
+}
+
+#[test]
+fn files_that_were_changed() {
+    check(&changed());
+}
+
+#[test]
+fn values_that_do_not_fit() {
+    check(&values());
+}
+
+fn file(case: Case, text: impl Into<Vec<u8>>) -> Case {
+    let text = text.into();
+    // By our own name paths are relative to what is rendered, by AVP's to the working folder.
+    case.value("<sops:secrets.enc#user>")
+        .file("k8s/secrets.enc", text.clone())
+        .file("secrets.enc", text)
+        .env("MANIFUSE_ROOT", ".")
+        .env("SOPS_AGE_KEY", IDENTITY)
+}
+
+fn good(what: &'static str, code: i32, says: &'static str) -> Case {
+    file(case(what, code, says), FILE)
+}
+
+fn keys() -> Vec<Case> {
+    let none = "no key at hand opens this file";
+    let other = "AGE-SECRET-KEY-13WSGSQYC6AQNAHYZFCFA096X5QWWSE48DYY055PES72YNQ3YFEKQE3C46C";
+    vec![
+        good("no key", 3, none).env("SOPS_AGE_KEY", ""),
+        good("another key", 3, none).env("SOPS_AGE_KEY", other),
+        good("a key with a typo", 3, none).env("SOPS_AGE_KEY", &IDENTITY[..40]),
+        good("what is no key", 3, none).env("SOPS_AGE_KEY", CREDENTIAL),
+        good("a file with what is no key", 3, none)
+            .env("SOPS_AGE_KEY", "")
+            .env("SOPS_AGE_KEY_FILE", "keys.txt")
+            .file(
+                "keys.txt",
+                format!("# {CREDENTIAL}\n{CREDENTIAL}\n{other}\n"),
+            ),
+        good("a key instead of its file", 3, none)
+            .env("SOPS_AGE_KEY", "")
+            .env("SOPS_AGE_KEY_FILE", IDENTITY),
+        good("a command that prints a key", 3, none)
+            .env("SOPS_AGE_KEY", "")
+            .env(
+                "SOPS_AGE_KEY_CMD",
+                format!("echo {CREDENTIAL} >&2; echo {other}"),
+            ),
+        file(
+            case("a wrapped key that was changed", 3, none),
+            FILE.replace("LCBqWkgl", "LCBqWkgm"),
+        ),
+    ]
+}
+
+#[expect(clippy::too_many_lines, reason = "a flat table")]
+fn changed() -> Vec<Case> {
+    let edited = |what, says, from: &str, to: &str| {
+        assert!(FILE.contains(from), "{from}");
+        file(case(what, 1, says), FILE.replace(from, to))
+    };
+    let mac = FILE
+        .lines()
+        .find(|line| line.trim().starts_with("mac:"))
+        .unwrap();
+    let user = FILE.lines().next().unwrap();
+    let sops = &FILE[FILE.find("sops:").unwrap()..];
+    vec![
+        edited(
+            "a changed value",
+            "message authentication failed",
+            "data:8Q6t",
+            "data:8Q6u",
+        ),
+        edited(
+            "a damaged value",
+            "the encrypted text is damaged",
+            "data:8Q6t",
+            "data:8Q!t",
+        ),
+        edited(
+            "a value of another type",
+            "could not decrypt user",
+            user,
+            &user.replace("type:str", "type:int"),
+        ),
+        edited("a changed literal", "MAC mismatch", NEIGHBOUR, DECODED),
+        edited("an entry that was removed", "MAC mismatch", user, "# "),
+        edited(
+            "a value that is not encrypted",
+            "is not encrypted",
+            user,
+            &format!("user: {VALUE}"),
+        ),
+        edited("no MAC", "the file has no MAC", mac, ""),
+        edited(
+            "a MAC in plain text",
+            "MAC",
+            mac,
+            &format!("    mac: {VALUE}"),
+        ),
+        edited(
+            "a sops block that is a text",
+            "sops",
+            sops,
+            &format!("sops: {VALUE}\n"),
+        ),
+        edited(
+            "a sops block of another form",
+            "sops block is broken",
+            "    age:",
+            "    age: x\n    y:",
+        ),
+        edited(
+            "no sops block",
+            "sops metadata not found",
+            sops,
+            &format!("password: {VALUE}\n"),
+        ),
+        edited(
+            "an open quote",
+            "secrets.enc:1",
+            user,
+            &format!("user: \"{VALUE}"),
+        ),
+        edited(
+            "an unknown anchor",
+            "secrets.enc:1",
+            user,
+            &format!("user: *{VALUE}"),
+        ),
+        edited("equal keys", "secrets.enc", "list:", "user:"),
+        file(
+            case("a file that is not UTF-8", 1, "is not UTF-8"),
+            [VALUE.as_bytes(), b": \xff\n"].concat(),
+        ),
+    ]
+}
+
+fn values() -> Vec<Case> {
+    let on = |what, says, placeholder: &str| {
+        let placeholder = format!("<sops:secrets.enc#{placeholder}>");
+        good(what, 1, says).value(&placeholder)
+    };
+    vec![
+        on("a missing key", "has no key pasword", "pasword"),
+        on(
+            "a value that is not JSON",
+            "jsonParse: the value is not JSON",
+            "json | jsonParse",
+        ),
+        on(
+            "a value without such a field",
+            "jsonPath",
+            "json | jsonPath {.nokey}",
+        ),
+        on("a list", "invalid datatype", "list | base64encode"),
+        good("a file that is not there", 1, "Could not find file").value("<sops:none.yaml#user>"),
+        good("a file out of the folder", 1, "leads out of").value("<sops:../../none.yaml#user>"),
+        good("a good file", 0, ""),
+    ]
+}
