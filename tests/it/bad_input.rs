@@ -199,3 +199,13 @@ fn a_file_that_cannot_be_read_fails_the_run() {
         run.stderr
     );
 }
+
+#[test]
+fn what_is_the_same_in_several_places_is_told_once_with_all_of_them() {
+    let run = render("foo: 1\n---\nkind: X\n---\nbar: <x>\n---\nbaz: 1\n");
+    assert_refused(
+        &run,
+        "error: the document has no kind\n --> <stdin>:1:1\n  = also <stdin>:5:1\n  = also <stdin>:7:1\n  \
+         = help: each document needs a kind, like `kind: ConfigMap`\n",
+    );
+}

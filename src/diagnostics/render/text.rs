@@ -18,15 +18,17 @@ pub(super) fn render(
     how: Rendering,
 ) -> String {
     let mut out = String::new();
-    let shown = match how.limit {
-        Some(_) => joined(diagnostics),
-        None => (0..diagnostics.len()).map(|index| (index, 0)).collect(),
-    };
-    for (done, &(index, again)) in shown.iter().enumerate() {
-        let block = block(&diagnostics[index], places[index], again, how);
+    let shown = joined(diagnostics);
+    for (done, (first, again)) in shown.iter().enumerate() {
+        let block = block(
+            &diagnostics[*first],
+            places[*first],
+            &again_at(again, diagnostics, places, how),
+            how,
+        );
         let full = |limit: usize| out.len() + block.len() + CLOSING > limit;
         if !out.is_empty() && how.limit.is_some_and(full) {
-            let left: usize = shown[done..].iter().map(|(_, again)| again + 1).sum();
+            let left: usize = shown[done..].iter().map(|(_, again)| again.len() + 1).sum();
             let _ = writeln!(
                 out,
                 "and {left} more, see a run outside Argo CD for all of them"
@@ -38,9 +40,31 @@ pub(super) fn render(
     out
 }
 
-/// The first of those that say the same, and how many more there are of it.
-fn joined(diagnostics: &[Diagnostic]) -> Vec<(usize, usize)> {
-    let mut shown: Vec<(usize, usize)> = Vec::new();
+/// Where else the same is said: each place, or under a limit only how many there are.
+fn again_at(
+    again: &[usize],
+    diagnostics: &[Diagnostic],
+    places: &[Option<LineColumn>],
+    how: Rendering,
+) -> Vec<String> {
+    if again.is_empty() {
+        return Vec::new();
+    }
+    let listed = |index: &usize| {
+        let place = diagnostics[*index].place.as_ref()?;
+        let object = object(place).map_or(String::new(), |object| format!(", {object}"));
+        Some(format!("also {}{object}", location(place, places[*index]?)))
+    };
+    let all: Option<Vec<String>> = again.iter().map(listed).collect();
+    match all {
+        Some(all) if how.limit.is_none() => all,
+        _ => vec![format!("the same in {} more places", again.len())],
+    }
+}
+
+/// The first of those that say the same, and the others.
+fn joined(diagnostics: &[Diagnostic]) -> Vec<(usize, Vec<usize>)> {
+    let mut shown: Vec<(usize, Vec<usize>)> = Vec::new();
     let mut seen = HashMap::new();
     for (index, diagnostic) in diagnostics.iter().enumerate() {
         let says = (
@@ -50,24 +74,34 @@ fn joined(diagnostics: &[Diagnostic]) -> Vec<(usize, usize)> {
             &diagnostic.hint,
         );
         if let Some(&first) = seen.get(&says) {
-            let (_, again): &mut (usize, usize) = &mut shown[first];
-            *again += 1;
+            let (_, again): &mut (usize, Vec<usize>) = &mut shown[first];
+            again.push(index);
         } else {
             seen.insert(says, shown.len());
-            shown.push((index, 0));
+            shown.push((index, Vec::new()));
         }
     }
     shown
 }
 
-fn block(diagnostic: &Diagnostic, at: Option<LineColumn>, again: usize, how: Rendering) -> String {
+fn block(
+    diagnostic: &Diagnostic,
+    at: Option<LineColumn>,
+    again: &[String],
+    how: Rendering,
+) -> String {
     match diagnostic.severity {
         Severity::Error => error(diagnostic, at, again, how),
         Severity::Warning => warning(diagnostic, at, again, how),
     }
 }
 
-fn error(diagnostic: &Diagnostic, at: Option<LineColumn>, again: usize, how: Rendering) -> String {
+fn error(
+    diagnostic: &Diagnostic,
+    at: Option<LineColumn>,
+    again: &[String],
+    how: Rendering,
+) -> String {
     let paint = Paint(how.colours);
     let number = at.map_or(String::new(), |at| at.line.to_string());
     let margin = " ".repeat(number.len().max(1));
@@ -91,8 +125,8 @@ fn error(diagnostic: &Diagnostic, at: Option<LineColumn>, again: usize, how: Ren
     for cause in &diagnostic.causes {
         note(&format!("cause: {cause}"));
     }
-    if again > 0 {
-        note(&format!("the same in {again} more places"));
+    for place in again {
+        note(place);
     }
     if let Some(hint) = &diagnostic.hint {
         note(&format!("help: {hint}"));
@@ -116,7 +150,7 @@ fn excerpt(out: &mut String, number: &str, head: &str, paint: Paint) {
 fn warning(
     diagnostic: &Diagnostic,
     at: Option<LineColumn>,
-    again: usize,
+    again: &[String],
     how: Rendering,
 ) -> String {
     let mut out = Paint(how.colours).warning("warning");
@@ -131,8 +165,8 @@ fn warning(
     if let Some(object) = place.and_then(object) {
         let _ = write!(out, ", {}", one_line(&object));
     }
-    if again > 0 {
-        let _ = write!(out, ", and the same in {again} more places");
+    if !again.is_empty() {
+        let _ = write!(out, ", and {}", one_line(&again.join(", ")));
     }
     if let Some(hint) = &diagnostic.hint {
         let _ = write!(out, " (help: {})", one_line(hint));
