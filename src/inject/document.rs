@@ -1,4 +1,4 @@
-//! One chunk of a stream: its documents, what they say by their annotations, and where their references stand.
+//! One chunk of a stream: its document, what it says by its annotations, and where its references stand.
 
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
@@ -63,19 +63,19 @@ impl<'s> Collector<'_, 's> {
                 .found
                 .errors
                 .push(diagnostic(&error, source, error.span)),
-            Ok((documents, warnings)) => {
+            Ok((document, warnings)) => {
                 for warning in &warnings {
                     self.found.warnings.push(as_warning(warning, source));
                 }
-                self.found.documents += documents.len();
-                for (number, document) in documents.iter().enumerate() {
-                    self.document(index, chunk, number, document);
+                if let Some(document) = document {
+                    self.found.documents += 1;
+                    self.document(index, chunk, &document);
                 }
             }
         }
     }
 
-    fn document(&mut self, source: usize, chunk: Span, index: usize, document: &Document<'s>) {
+    fn document(&mut self, source: usize, chunk: Span, document: &Document<'s>) {
         let annotations = document.annotations();
         if annotations.is_true(IGNORE) {
             return;
@@ -101,7 +101,6 @@ impl<'s> Collector<'_, 's> {
                 source,
                 chunk,
                 format,
-                index,
                 identity,
                 stringify,
                 annotated,

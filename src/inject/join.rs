@@ -5,10 +5,9 @@ use std::borrow::Cow;
 
 use super::Rendered;
 use crate::diagnostics::Span;
-use crate::manifest::{Document, Format, split};
+use crate::manifest::{Format, split};
 use crate::yaml::edit::Edit;
 use crate::yaml::for_yaml_readers;
-use crate::yaml::tree::Tree;
 
 const BYTE_ORDER_MARK: &str = "\u{feff}";
 const SEPARATOR: &str = "---\n";
@@ -71,14 +70,11 @@ impl<'r> Joint<'r> {
 
     /// Each value of a JSON text as a YAML document of its own.
     fn json_documents(&mut self, text: &'r str, edits: &'r [Edit]) {
-        for chunk in split(text).0 {
-            let (documents, _) = Document::read(text, chunk, Format::Json).unwrap_or_default();
-            for document in documents {
-                self.end_line();
-                self.put(SEPARATOR);
-                let edited: String = slices_of(text, edits, document.span(Tree::ROOT)).collect();
-                self.put(for_yaml_readers(&edited).into_owned());
-            }
+        for value in split(text).0 {
+            self.end_line();
+            self.put(SEPARATOR);
+            let edited: String = slices_of(text, edits, value).collect();
+            self.put(for_yaml_readers(&edited).into_owned());
         }
     }
 

@@ -53,9 +53,9 @@ impl<'l> Locator<'l> {
 
     fn field(&self, position: usize) -> Option<String> {
         let read = || {
-            let (documents, _) =
+            let (document, _) =
                 Document::read(self.source.text(), self.work.chunk, self.work.format).ok()?;
-            documents.into_iter().nth(self.work.index)
+            document
         };
         self.document.get_or_init(read).as_ref()?.path_of(position)
     }

@@ -17,8 +17,6 @@ pub(super) struct Work<'s> {
     pub chunk: Span,
     /// YAML or JSON.
     pub format: Format,
-    /// Which of the chunk's documents; only JSON has more than one.
-    pub index: usize,
     /// Kind and name.
     pub identity: Identity,
     /// Whether values that are no strings are written as text (`ConfigMap`).

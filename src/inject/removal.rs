@@ -27,9 +27,9 @@ pub(super) fn edits(
             "a document could not be read a second time",
         ))
     };
-    let (documents, _) =
+    let (document, _) =
         Document::read(source.text(), work.chunk, work.format).map_err(|_| bug())?;
-    let document = documents.get(work.index).ok_or_else(bug)?;
+    let document = &document.ok_or_else(bug)?;
     let removal = Removal { source, document };
     removal.refuse_anchors(keys)?;
     Ok((0..document.tree.len())

@@ -38,8 +38,7 @@ pub(super) fn reads_back(
     ) else {
         return false;
     };
-    // Other documents of a JSON text are compared by their own work.
-    let (Some(old), Some(new)) = (old.get(work.index), new.get(work.index)) else {
+    let (Some(old), Some(new)) = (old, new) else {
         return false;
     };
     Comparison {

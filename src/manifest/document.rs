@@ -5,11 +5,14 @@ use crate::diagnostics::Span;
 use crate::yaml::json::JsonReader;
 use crate::yaml::resolve::Resolved;
 use crate::yaml::tree::{NodeId, NodeKind, ScalarType, Tree};
-use crate::yaml::{EventReader, Layout, YamlReader};
+use crate::yaml::{EventReader, Layout, SyntaxError, YamlReader};
+
+/// A chunk's tree, if it is not empty, and what should be warned of.
+type ReadTree<'s> = (Option<Tree<'s>>, Vec<Error>);
 
 /// A parsed document. Spans of its tree count from `offset`.
 pub struct Document<'s> {
-    /// The text that was parsed: a chunk, or the whole JSON text.
+    /// The text that was parsed: a chunk.
     pub text: &'s str,
     /// Where `text` begins in its source.
     pub offset: usize,
@@ -50,44 +53,51 @@ impl std::fmt::Display for Identity {
 }
 
 impl<'s> Document<'s> {
-    /// The documents of a chunk of `source`, and what should be warned of. A YAML chunk holds at most one: what stands
-    /// behind it is not read, as in AVP. Empty documents are left out.
+    /// The document of a chunk of `source`, and what should be warned of. There is none in an empty YAML chunk, which
+    /// holds only comments or a null. What stands behind a YAML document is not read, as in AVP.
     pub fn read(
         source: &'s str,
         chunk: Chunk,
         format: Format,
-    ) -> Result<(Vec<Self>, Vec<Error>), Error> {
+    ) -> Result<(Option<Self>, Vec<Error>), Error> {
         let text = &source[chunk.range()];
+        let offset = chunk.start;
+        let (tree, warnings) = match format {
+            Format::Json => Self::read_json(text, offset),
+            Format::Yaml => Self::read_yaml(text, offset),
+        }?;
         let make = |tree| Self {
             text,
-            offset: chunk.start,
+            offset,
             format,
             tree,
         };
-        match format {
-            Format::Json => Self::read_json(text)
-                .map(|trees| (trees.into_iter().map(make).collect(), Vec::new())),
-            Format::Yaml => {
-                let (tree, warnings) = Self::read_yaml(text, chunk.start)?;
-                Ok((tree.map(make).into_iter().collect(), warnings))
+        Ok((tree.map(make), warnings))
+    }
+
+    fn read_json(text: &'s str, offset: usize) -> Result<ReadTree<'s>, Error> {
+        let syntax = |error| Error::syntax(&error, Format::Json, offset);
+        let mut reader = JsonReader::new(text);
+        let Some(tree) = Tree::read(&mut reader).map_err(syntax)? else {
+            return Ok((None, Vec::new()));
+        };
+        if let Some(next) = reader.next_event().map_err(syntax)? {
+            let message = "invalid character after top-level value".to_owned();
+            let position = next.span.start;
+            return Err(syntax(SyntaxError { message, position }));
+        }
+        check_kind(&tree, offset)?;
+        check_numbers(&tree, offset)?;
+        let mut warnings = Vec::new();
+        for id in 0..tree.len() {
+            if let NodeKind::Mapping(entries, _) = &tree.node(id).kind {
+                warn_of_repeated_keys(&tree, entries, offset, &mut warnings);
             }
         }
+        Ok((Some(tree), warnings))
     }
 
-    fn read_json(text: &'s str) -> Result<Vec<Tree<'s>>, Error> {
-        let mut reader = JsonReader::new(text);
-        let mut trees = Vec::new();
-        while let Some(tree) =
-            Tree::read(&mut reader).map_err(|error| Error::syntax(&error, Format::Json, 0))?
-        {
-            check_kind(&tree, 0)?;
-            check_numbers(&tree, text)?;
-            trees.push(tree);
-        }
-        Ok(trees)
-    }
-
-    fn read_yaml(text: &'s str, offset: usize) -> Result<(Option<Tree<'s>>, Vec<Error>), Error> {
+    fn read_yaml(text: &'s str, offset: usize) -> Result<ReadTree<'s>, Error> {
         let syntax = |error| Error::syntax(&error, Format::Yaml, offset);
         if let Some(line) = directive(text) {
             let message = "a directive that the --- line cuts off from its document";
@@ -299,15 +309,15 @@ fn check_kind(tree: &Tree<'_>, offset: usize) -> Result<(), Error> {
 }
 
 /// Numbers that no 64-bit float holds are refused, as Kubernetes' JSON reader does.
-fn check_numbers(tree: &Tree<'_>, text: &str) -> Result<(), Error> {
+fn check_numbers(tree: &Tree<'_>, offset: usize) -> Result<(), Error> {
     for id in 0..tree.len() {
         let NodeKind::Scalar(literal, crate::yaml::Style::Plain) = &tree.node(id).kind else {
             continue;
         };
-        if literal.parse::<f64>().is_ok_and(f64::is_infinite) && !text.is_empty() {
+        if literal.parse::<f64>().is_ok_and(f64::is_infinite) {
             return Err(Error::new(
                 "json: a number too large for Kubernetes",
-                tree.node(id).span,
+                tree.node(id).span.shifted(offset),
             ));
         }
     }
@@ -353,6 +363,16 @@ fn check_keys(
             Some(_) => {}
         }
     }
+    warn_of_repeated_keys(tree, entries, offset, warnings);
+    Ok(())
+}
+
+fn warn_of_repeated_keys(
+    tree: &Tree<'_>,
+    entries: &[(NodeId, NodeId)],
+    offset: usize,
+    warnings: &mut Vec<Error>,
+) {
     for (_, later) in tree.repeated_keys(entries) {
         let key = entries[later].0;
         if !tree.is_merge_key(key) {
@@ -360,10 +380,61 @@ fn check_keys(
             warnings.push(Error::new("the same key twice: the last one counts", span));
         }
     }
-    Ok(())
 }
 
 /// Whether a node is written in brackets, or stands within some.
 pub(super) fn is_flow(layout: Layout, outer: bool) -> bool {
     outer || layout == Layout::Flow
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The warnings of the last chunk of a text.
+    fn warnings(text: &str) -> Vec<(usize, String)> {
+        let chunk = *crate::manifest::split(text).0.last().unwrap();
+        let (_, warnings) = Document::read(text, chunk, Format::of(text)).unwrap();
+        warnings
+            .into_iter()
+            .map(|warning| (warning.span.start, warning.message))
+            .collect()
+    }
+
+    #[test]
+    fn a_key_that_stands_twice_is_told_in_both_formats() {
+        let twice = "the same key twice: the last one counts".to_owned();
+        for (text, position) in [
+            ("kind: X\n---\nkind: Z\na: 1\na: 2\n", 25),
+            (r#"{"kind":"X"} {"kind":"Y","a":[{"b":1,"\u0062":2}]}"#, 37),
+            (r#"{"kind":"X","<<":{},"<<":{}}"#, 20),
+        ] {
+            assert_eq!(warnings(text), [(position, twice.clone())], "{text}");
+        }
+        assert_eq!(warnings(r#"{"kind":"X","a":{"kind":1}}"#), []);
+    }
+
+    #[test]
+    fn errors_of_a_later_json_value_name_its_place() {
+        for (text, position) in [
+            (r#"{"kind":"X"} {"a":1}"#, 13),
+            (r#"{"kind":"X"} [1]"#, 13),
+            (r#"{"kind":"X"} {"kind":"Y","a":1e999}"#, 29),
+        ] {
+            let chunk = *crate::manifest::split(text).0.last().unwrap();
+            let error = Document::read(text, chunk, Format::Json).unwrap_err();
+            assert_eq!(error.span.start, position, "{text}");
+        }
+    }
+
+    #[test]
+    fn a_json_chunk_holds_one_value() {
+        let text = r#"{"kind":"X"} {}"#;
+        let error = Document::read(text, Span::new(0, text.len()), Format::Json).unwrap_err();
+        assert_eq!(
+            error.message,
+            "this is not JSON: invalid character after top-level value"
+        );
+        assert_eq!(error.span, Span::at(13));
+    }
 }

@@ -1,8 +1,10 @@
-//! Cuts a source text into chunks as AVP cuts it: JSON values by their brackets, YAML at lines that begin with `---`,
-//! wherever they stand.
+//! Cuts a source text into chunks of one document each, as AVP cuts it: JSON at the ends of its values, YAML at lines
+//! that begin with `---`, wherever they stand.
 
 use super::Error;
 use crate::diagnostics::Span;
+use crate::yaml::json::JsonReader;
+use crate::yaml::{EventKind, EventReader};
 
 /// How a source text is read: decided by its first byte (`avp-compat.md` 3).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -24,15 +26,40 @@ impl Format {
     }
 }
 
-/// What lies between two separators, or the whole of a JSON text.
+/// What lies between two separators, or one value of a JSON text without the blanks around it.
 pub type Chunk = Span;
 
-/// The chunks of a source text, in order, and what is wrong with its separators. A byte order mark at the start belongs
-/// to no chunk. Chunks may be empty.
+/// The chunks of a source text, in order, and what is wrong with its separators or with the grammar of its JSON. A byte
+/// order mark at the start belongs to no chunk. Chunks of YAML may be empty.
 pub fn split(text: &str) -> (Vec<Chunk>, Vec<Error>) {
-    if Format::of(text) == Format::Json {
-        return (vec![Span::new(0, text.len())], Vec::new());
+    match Format::of(text) {
+        Format::Json => split_json(text),
+        Format::Yaml => split_yaml(text),
     }
+}
+
+/// The values of a JSON text up to the first error: behind it nobody knows where a value begins.
+///
+/// The text is read here once more than its documents need, but without a tree; brackets alone would not tell where a
+/// broken value ends.
+fn split_json(text: &str) -> (Vec<Chunk>, Vec<Error>) {
+    let mut reader = JsonReader::new(text);
+    let mut chunks = Vec::new();
+    let mut start = 0;
+    loop {
+        match reader.next_event() {
+            Ok(None) => return (chunks, Vec::new()),
+            Err(error) => return (chunks, vec![Error::syntax(&error, Format::Json, 0)]),
+            Ok(Some(event)) => match event.kind {
+                EventKind::DocumentStart => start = event.span.start,
+                EventKind::DocumentEnd => chunks.push(Span::new(start, event.span.end)),
+                _ => {}
+            },
+        }
+    }
+}
+
+fn split_yaml(text: &str) -> (Vec<Chunk>, Vec<Error>) {
     let start = if text.starts_with('\u{feff}') {
         '\u{feff}'.len_utf8()
     } else {
@@ -92,7 +119,47 @@ mod tests {
         assert_eq!(chunks("---\r\na: 1\r\n---"), ["", "a: 1\r\n", ""]);
         assert_eq!(chunks("a: 1\n ---\n"), ["a: 1\n ---\n"]);
         assert_eq!(chunks("\u{feff}---\na: 1"), ["", "a: 1"]);
-        assert_eq!(chunks("{\"a\": 1}\n---\n"), ["{\"a\": 1}\n---\n"]);
+    }
+
+    #[test]
+    fn each_json_value_is_a_chunk() {
+        assert_eq!(
+            chunks("{\"a\": \"}{\"} {\"b\":[{}]}[1] 2\n\"c\"\n"),
+            ["{\"a\": \"}{\"}", "{\"b\":[{}]}", "[1]", "2", "\"c\""]
+        );
+        assert_eq!(chunks("{}"), ["{}"]);
+    }
+
+    #[test]
+    fn an_error_in_json_ends_the_chunks_and_keeps_its_place() {
+        for (text, values, position, message) in [
+            ("{\"a\": 1}\n---\n", 1, 10, "invalid character in a number"),
+            (
+                "{} {\"a\":} {}",
+                1,
+                8,
+                "invalid character looking for the beginning of a value",
+            ),
+            ("{}{}\n{\"a\": \"", 2, 12, "unexpected end of JSON input"),
+            (
+                "{a: 1}",
+                0,
+                1,
+                "invalid character looking for the beginning of an object key",
+            ),
+        ] {
+            let (chunks, errors) = split(text);
+            assert_eq!(chunks.len(), values, "{text}");
+            let [error] = &errors[..] else {
+                panic!("{text}: {errors:?}");
+            };
+            assert_eq!(error.span, Span::at(position), "{text}");
+            assert_eq!(
+                error.message,
+                format!("this is not JSON: {message}"),
+                "{text}"
+            );
+        }
     }
 
     #[test]

@@ -231,8 +231,9 @@ mod tests {
     #[test]
     fn keys_and_lists_in_lists_stay() {
         let text = "kind: X\na: [p, [q, {r: s}], {t: u}]\n? &k v\n: *k\nw: 5\n";
-        let (documents, _) = Document::read(text, Span::new(0, text.len()), Format::Yaml).unwrap();
-        let strings = documents[0].strings().strings;
+        let (document, _) = Document::read(text, Span::new(0, text.len()), Format::Yaml).unwrap();
+        let document = document.unwrap();
+        let strings = document.strings().strings;
         let replaced: Vec<_> = strings
             .iter()
             .filter(|s| s.position != Position::Fixed)

@@ -64,8 +64,8 @@ impl Random {
 fn with_placeholders(text: &str, random: &mut Random, every: usize) -> (String, usize) {
     let mut edits = Vec::new();
     for chunk in split(text).0 {
-        let (documents, _) = Document::read(text, chunk, Format::of(text)).unwrap();
-        for document in &documents {
+        let (document, _) = Document::read(text, chunk, Format::of(text)).unwrap();
+        if let Some(document) = document {
             for string in document.strings().strings {
                 let node = document.tree.node(string.node);
                 let usable = string.position != Position::Fixed
