@@ -6,13 +6,13 @@ use std::sync::Arc;
 use super::evaluate::{Mention, shown};
 use super::place::{Place, Work};
 use crate::diagnostics::{Place as DiagnosticPlace, Source, Span};
-use crate::manifest::Document;
+use crate::manifest::{Document, Paths};
 
 pub(super) struct Locator<'l> {
     source: &'l Arc<Source>,
     work: &'l Work<'l>,
-    /// The document, once it was needed; `None` when it does not parse.
-    document: OnceCell<Option<Document<'l>>>,
+    /// The document's paths, once they were needed; `None` when it does not parse.
+    paths: OnceCell<Option<Paths<'l>>>,
 }
 
 impl<'l> Locator<'l> {
@@ -20,15 +20,22 @@ impl<'l> Locator<'l> {
         Self {
             source,
             work,
-            document: OnceCell::new(),
+            paths: OnceCell::new(),
         }
     }
 
     /// The place of a span of the document.
     pub(super) fn span(&self, span: Span) -> DiagnosticPlace {
-        let mut place = DiagnosticPlace::new(Arc::clone(self.source), span);
-        place.resource = Some(self.work.identity.to_string());
+        let mut place = self.document();
+        place.span = span;
         place.field = self.field(span.start);
+        place
+    }
+
+    /// The place of the whole document.
+    pub(super) fn document(&self) -> DiagnosticPlace {
+        let mut place = DiagnosticPlace::new(Arc::clone(self.source), self.work.chunk);
+        place.resource = Some(self.work.identity.to_string());
         place
     }
 
@@ -55,8 +62,8 @@ impl<'l> Locator<'l> {
         let read = || {
             let (document, _) =
                 Document::read(self.source.text(), self.work.chunk, self.work.format).ok()?;
-            document
+            document.map(Paths::new)
         };
-        self.document.get_or_init(read).as_ref()?.path_of(position)
+        self.paths.get_or_init(read).as_ref()?.at(position)
     }
 }

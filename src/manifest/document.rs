@@ -165,53 +165,6 @@ impl<'s> Document<'s> {
     pub fn span(&self, id: NodeId) -> Span {
         self.tree.node(id).span.shifted(self.offset)
     }
-
-    /// The path of the string at a byte of the source, e.g. `spec.containers[0].env[1].value`.
-    pub fn path_of(&self, position: usize) -> Option<String> {
-        let position = position.checked_sub(self.offset)?;
-        let mut path = String::new();
-        self.descend(Tree::ROOT, position, &mut path)
-            .then_some(path)
-    }
-
-    fn descend(&self, id: NodeId, position: usize, path: &mut String) -> bool {
-        let node = self.tree.node(id);
-        let length = path.len();
-        match &node.kind {
-            NodeKind::Scalar(..) | NodeKind::Alias(_) => node.span.start == position,
-            NodeKind::Sequence(items, _) => items.iter().enumerate().any(|(index, item)| {
-                path.truncate(length);
-                path.push('[');
-                path.push_str(&index.to_string());
-                path.push(']');
-                self.descend(*item, position, path)
-            }),
-            NodeKind::Mapping(entries, _) => entries.iter().any(|(key, value)| {
-                path.truncate(length);
-                push_key(path, self.tree.text(*key).unwrap_or("?"));
-                self.descend(*key, position, path) || self.descend(*value, position, path)
-            }),
-        }
-    }
-}
-
-fn push_key(path: &mut String, key: &str) {
-    let simple = !key.is_empty()
-        && key
-            .chars()
-            .all(|c| c.is_alphanumeric() || matches!(c, '_' | '-' | '/'));
-    match (simple, path.is_empty()) {
-        (true, true) => path.push_str(key),
-        (true, false) => {
-            path.push('.');
-            path.push_str(key);
-        }
-        (false, _) => {
-            path.push('[');
-            path.push_str(&crate::yaml::writer::double_quoted(key));
-            path.push(']');
-        }
-    }
 }
 
 /// The annotations of a document. Scalars count as their text (D14); what is no scalar is no annotation of ours.

@@ -3,11 +3,13 @@
 
 mod document;
 mod pass;
+mod paths;
 mod split;
 mod strings;
 
 pub use document::{Annotations, Document, Identity};
 pub use pass::FastPath;
+pub use paths::Paths;
 pub use split::{Chunk, Format, split};
 pub use strings::{Position, StringNode, Strings};
 
