@@ -67,3 +67,33 @@ impl<'l> Locator<'l> {
         self.paths.get_or_init(read).as_ref()?.at(position)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::manifest::{Format, Identity};
+
+    #[test]
+    fn the_place_of_a_whole_document_names_no_field() {
+        let text = "---\nkind: X\n";
+        let source = Arc::new(Source::new("x", text));
+        let work = Work {
+            source: 0,
+            chunk: Span::new(4, text.len()),
+            format: Format::Yaml,
+            identity: Identity {
+                kind: "X".to_owned(),
+                name: String::new(),
+            },
+            stringify: false,
+            annotated: None,
+            places: Vec::new(),
+        };
+        let locator = Locator::new(&source, &work);
+        let whole = locator.document();
+        assert_eq!((whole.span, whole.field), (work.chunk, None));
+        assert_eq!(whole.resource.as_deref(), Some("X"));
+        let field = locator.span(Span::new(4, 8)).field;
+        assert_eq!(field.as_deref(), Some("kind"));
+    }
+}

@@ -7,16 +7,16 @@ use std::sync::Arc;
 use super::place::Work;
 use crate::diagnostics::{Diagnostic, Fault, Place, Source, Span};
 use crate::manifest::Document;
-use crate::yaml::Layout;
 use crate::yaml::edit::Edit;
 use crate::yaml::scalar::Scalar;
 use crate::yaml::tree::{NodeId, NodeKind};
+use crate::yaml::{Layout, lines};
 
 /// The edits that remove the entries whose keys begin at these positions of the source.
 pub(super) fn edits(
     source: &Arc<Source>,
     work: &Work<'_>,
-    keys: &[usize],
+    keys: &HashSet<usize>,
 ) -> Result<Vec<Edit>, Box<Diagnostic>> {
     if keys.is_empty() {
         return Ok(Vec::new());
@@ -37,6 +37,9 @@ pub(super) fn edits(
         .collect())
 }
 
+/// A key and its value.
+type Entry = (NodeId, NodeId);
+
 struct Removal<'r, 's> {
     source: &'r Arc<Source>,
     document: &'r Document<'s>,
@@ -48,7 +51,7 @@ impl Removal<'_, '_> {
     }
 
     /// An anchor that an alias elsewhere needs cannot go.
-    fn refuse_anchors(&self, keys: &[usize]) -> Result<(), Box<Diagnostic>> {
+    fn refuse_anchors(&self, keys: &HashSet<usize>) -> Result<(), Box<Diagnostic>> {
         let tree = &self.document.tree;
         let goes: HashSet<NodeId> = (0..tree.len())
             .flat_map(|id| self.own_entries(id))
@@ -68,14 +71,14 @@ impl Removal<'_, '_> {
     }
 
     /// The entries of a mapping node itself; an alias for it has none.
-    fn own_entries(&self, id: NodeId) -> &[(NodeId, NodeId)] {
+    fn own_entries(&self, id: NodeId) -> &[Entry] {
         match &self.document.tree.node(id).kind {
             NodeKind::Mapping(entries, _) => entries,
             _ => &[],
         }
     }
 
-    fn of_mapping(&self, id: NodeId, keys: &[usize]) -> Vec<Edit> {
+    fn of_mapping(&self, id: NodeId, keys: &HashSet<usize>) -> Vec<Edit> {
         let entries = self.own_entries(id);
         let goes: Vec<bool> = entries
             .iter()
@@ -96,57 +99,71 @@ impl Removal<'_, '_> {
                 vec![Edit::new(Span::new(span.start + 1, span.end - 1), "")]
             }
             (true, true, false) => vec![self.whole_block(id, entries)],
-            (true, false, true) => self.flow_entries(entries, &goes),
-            (true, false, false) => self.block_entries(entries, &goes),
+            (true, false, true) => self.flow_entries(id, entries, &goes),
+            (true, false, false) => self.block_entries(id, entries, &goes),
         }
     }
 
     /// `{}` for a whole block mapping: behind its key where only a line break stands between.
-    fn whole_block(&self, mapping: NodeId, entries: &[(NodeId, NodeId)]) -> Edit {
-        let first = entries[0].0;
+    fn whole_block(&self, mapping: NodeId, entries: &[Entry]) -> Edit {
         let end = entries
             .iter()
             .map(|(_, value)| self.value_end(*value))
             .max()
             .unwrap_or_default();
+        let start = self.entry_start(mapping, entries, 0);
         let after = self.document.tree.node(mapping).after + self.document.offset;
-        let gap = &self.source.text()[after..self.start(first)];
-        if gap.trim() == ":" && gap.contains('\n') {
+        let gap = &self.source.text()[after..start];
+        if gap.trim() == ":" && gap.contains(['\n', '\r']) {
             let colon = after + gap.find(':').unwrap_or_default();
             return Edit::new(Span::new(colon + 1, end), " {}");
         }
-        // The key's own anchor or tag goes with it.
-        let properties = gap.trim_end_matches([' ', '\t']);
-        let word = properties.rfind([' ', '\n']).map_or(0, |blank| blank + 1);
-        let own = properties[word..].starts_with(['&', '!']);
-        let start = if own { after + word } else { self.start(first) };
         Edit::new(Span::new(start, end), "{}")
     }
 
-    fn block_entries(&self, entries: &[(NodeId, NodeId)], goes: &[bool]) -> Vec<Edit> {
+    /// Whole lines. Only a first entry may share its line, with the `-` before its mapping: it goes up to the next one.
+    fn block_entries(&self, mapping: NodeId, entries: &[Entry], goes: &[bool]) -> Vec<Edit> {
+        let text = self.source.text();
         let mut edits = Vec::new();
-        for (index, (key, value)) in entries.iter().enumerate().filter(|(index, _)| goes[*index]) {
-            let start = self.start(*key);
-            let line_start = self.source.text()[..start]
-                .rfind('\n')
-                .map_or(0, |newline| newline + 1);
-            let before = self.source.text()[line_start..start].trim_start();
-            let own_line = before.is_empty() || before.starts_with(['&', '!', '?']);
-            let next = entries.get(index + 1).map(|(key, _)| self.start(*key));
-            let span = match (own_line, next) {
-                (false, Some(next)) => Span::new(start, next),
-                _ => Span::new(
-                    line_start.max(self.document.offset),
-                    self.line_end(self.value_end(*value)),
-                ),
+        for (index, (_, value)) in entries.iter().enumerate().filter(|(index, _)| goes[*index]) {
+            let start = self.entry_start(mapping, entries, index);
+            let line_start = lines::start_of(text, start).max(self.document.offset);
+            let own_line = text[line_start..start].trim().is_empty();
+            let span = if own_line || index + 1 == entries.len() {
+                Span::new(line_start, self.line_end(self.value_end(*value)))
+            } else {
+                Span::new(start, self.entry_start(mapping, entries, index + 1))
             };
             edits.push(Edit::new(span, ""));
         }
         edits
     }
 
+    /// Where an entry begins: at the `?` before its key, or at the key's anchor or tag, or at the key itself.
+    fn entry_start(&self, mapping: NodeId, entries: &[Entry], index: usize) -> usize {
+        let tree = &self.document.tree;
+        let key = entries[index].0;
+        let flow = matches!(tree.node(mapping).kind, NodeKind::Mapping(_, Layout::Flow));
+        // A block mapping begins at its first key, where the `?` is passed already.
+        let before = if index == 0 && !flow { mapping } else { key };
+        let key_start = self.start(key);
+        let gap = Span::new(tree.node(before).after + self.document.offset, key_start);
+        let text = self.source.text();
+        let words = words(text, gap);
+        if let Some((start, _)) = words.iter().rev().find(|(_, word)| *word == "?") {
+            return *start;
+        }
+        // On the line before, they are the block mapping's own.
+        let of_key = |(start, word): &&(usize, &str)| {
+            word.starts_with(['&', '!'])
+                && (flow || !text[*start..key_start].contains(['\n', '\r']))
+        };
+        let first = words.iter().rev().take_while(of_key).last();
+        first.map_or(key_start, |(start, _)| *start)
+    }
+
     /// Entries go with the comma behind them; those behind the last that stays go with the comma before them.
-    fn flow_entries(&self, entries: &[(NodeId, NodeId)], goes: &[bool]) -> Vec<Edit> {
+    fn flow_entries(&self, mapping: NodeId, entries: &[Entry], goes: &[bool]) -> Vec<Edit> {
         let Some(last) = goes.iter().rposition(|goes| !goes) else {
             return Vec::new();
         };
@@ -155,8 +172,8 @@ impl Removal<'_, '_> {
             .map(|index| {
                 Edit::new(
                     Span::new(
-                        self.start(entries[index].0),
-                        self.start(entries[index + 1].0),
+                        self.entry_start(mapping, entries, index),
+                        self.entry_start(mapping, entries, index + 1),
                     ),
                     "",
                 )
@@ -202,8 +219,31 @@ impl Removal<'_, '_> {
 
     /// The end of the line that holds a position, its line break included.
     fn line_end(&self, position: usize) -> usize {
-        self.source.text()[position..]
-            .find('\n')
-            .map_or(self.source.text().len(), |newline| position + newline + 1)
+        let text = self.source.text();
+        let end = lines::end_of(text, position);
+        end + lines::break_at(text, end)
     }
+}
+
+/// The words between two tokens and where they begin: indicators, anchors and tags; no comments.
+fn words(text: &str, gap: Span) -> Vec<(usize, &str)> {
+    let mut words = Vec::new();
+    let mut position = gap.start;
+    while position < gap.end {
+        let rest = &text[position..gap.end];
+        let blanks = rest.len() - rest.trim_start_matches([' ', '\t', '\r', '\n', ',']).len();
+        position += blanks;
+        let rest = &rest[blanks..];
+        let stop: &[char] = if rest.starts_with('#') {
+            &['\r', '\n']
+        } else {
+            &[' ', '\t', '\r', '\n']
+        };
+        let word = &rest[..rest.find(stop).unwrap_or(rest.len())];
+        if !(word.is_empty() || word.starts_with('#')) {
+            words.push((position, word));
+        }
+        position += word.len();
+    }
+    words
 }

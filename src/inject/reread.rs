@@ -1,6 +1,6 @@
 //! Reads an edited document again: it must be the old one with the new values in their places, and nothing else.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use super::place::Work;
 use crate::diagnostics::Span;
@@ -24,7 +24,7 @@ pub(super) fn reads_back(
     work: &Work<'_>,
     edits: &[Edit],
     expected: &HashMap<usize, &Expected>,
-    removed: &[usize],
+    removed: &HashSet<usize>,
 ) -> bool {
     let local: Vec<Edit> = edits
         .iter()
@@ -63,7 +63,7 @@ struct Comparison<'c, 'o, 'n> {
     new: &'c Tree<'n>,
     offset: usize,
     expected: &'c HashMap<usize, &'c Expected>,
-    removed: &'c [usize],
+    removed: &'c HashSet<usize>,
 }
 
 impl Comparison<'_, '_, '_> {

@@ -1,6 +1,6 @@
 //! Answers into edits. Pure; gathers every failure of the run before it gives up.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::ops::Range;
 use std::sync::Arc;
 
@@ -93,7 +93,7 @@ impl<'s> DocumentEdits<'_, 's> {
     fn edits(&mut self) -> Vec<Edit> {
         self.check_annotation();
         let mut edits = Vec::new();
-        let mut removed = Vec::new();
+        let mut removed = HashSet::new();
         for place in &self.work.places {
             let (evaluated, findings) = self.evaluator.evaluate(&place.text);
             for (mention, warning) in findings.warnings {
@@ -256,7 +256,11 @@ impl<'s> DocumentEdits<'_, 's> {
     }
 
     /// All edits of the document, read again where their form alone does not prove them.
-    fn checked(&mut self, mut places: Vec<PlaceEdit<'_, 's>>, removed: &[usize]) -> Vec<Edit> {
+    fn checked(
+        &mut self,
+        mut places: Vec<PlaceEdit<'_, 's>>,
+        removed: &HashSet<usize>,
+    ) -> Vec<Edit> {
         let text = self.source.text();
         let removals = match removal::edits(self.source, self.work, removed) {
             Ok(edits) => edits,
@@ -284,15 +288,18 @@ impl<'s> DocumentEdits<'_, 's> {
         if !self.reads_back(&places, removed, &edits) {
             let bug =
                 Diagnostic::error(Fault::Bug, "the edited document does not read as intended");
-            self.tell_at(
-                bug.with_hint("nothing was printed; please report this document's shape"),
-                self.work.chunk,
-            );
+            let bug = bug.with_hint("nothing was printed; please report this document's shape");
+            self.told.push(bug.at(self.locator.document()));
         }
         edits
     }
 
-    fn reads_back(&self, places: &[PlaceEdit<'_, 's>], removed: &[usize], edits: &[Edit]) -> bool {
+    fn reads_back(
+        &self,
+        places: &[PlaceEdit<'_, 's>],
+        removed: &HashSet<usize>,
+        edits: &[Edit],
+    ) -> bool {
         let expected: HashMap<usize, &Expected> = places
             .iter()
             .map(|place| (place.start, &place.expected))

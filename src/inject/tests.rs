@@ -168,6 +168,68 @@ fn missing_entries_are_removed() {
 }
 
 #[test]
+fn entries_with_question_marks_anchors_and_tags_are_removed_whole() {
+    let annotation = "    avp.kubernetes.io/remove-missing: \"true\"\n";
+    for (before, after) in [
+        ("l:\n- ? a\n  : <nope>\n", "l:\n- {}\n"),
+        ("l:\n- ?   a\n  : <nope>\n  b: 1\n", "l:\n- b: 1\n"),
+        (
+            "l:\n- ? a\n  : <nope>\n  ? b\n  : 1\n",
+            "l:\n- ? b\n  : 1\n",
+        ),
+        ("l:\n- b: 1\n  ? a\n  : <nope>\n", "l:\n- b: 1\n"),
+        ("l:\n- ? # ? c\n    a\n  : <nope>\n  b: 1\n", "l:\n- b: 1\n"),
+        (
+            "m:\n  b: 1\n  ?\n    &x !!str\n    a\n  : <nope>\n  c: 2\n",
+            "m:\n  b: 1\n  c: 2\n",
+        ),
+        ("m:\n  ? a\n  : <nope>\n", "m: {}\n"),
+        ("m: # why?\n  ? a\n  : <nope>\n", "m: # why?\n  {}\n"),
+        ("m: &m\n  ? &a a\n  : |\n    <nope>\n", "m: &m\n  {}\n"),
+        ("m: &m\n  &a a: <nope>\n", "m: &m\n  {}\n"),
+        ("l:\n- &a !!str a: <nope>\n  b: 1\n", "l:\n- b: 1\n"),
+        (
+            "l:\n- a: <nope>\n  &b b: 1\nr: *b\n",
+            "l:\n- &b b: 1\nr: *b\n",
+        ),
+        ("l:\n- ? b\n  ? a\n  : <nope>\n", "l:\n- ? b\n"),
+        ("m: {? a : <nope>,? b : 1}\n", "m: {? b : 1}\n"),
+        ("m: {a: <nope>,&b b: 1}\nr: *b\n", "m: {&b b: 1}\nr: *b\n"),
+        ("m: {b: 1, ? &a\n  a : <nope>, c: 2}\n", "m: {b: 1, c: 2}\n"),
+        ("m: {? a : <nope>}\n", "m: {}\n"),
+        ("? a\n: <nope>\nb: 1\n", "b: 1\n"),
+    ] {
+        assert_eq!(body("Secret", annotation, before), after, "{before}");
+    }
+}
+
+#[test]
+fn lines_that_are_removed_may_end_in_any_way() {
+    let text = "kind: Secret\nmetadata:\n  annotations:\n    avp.kubernetes.io/path: s\n    \
+                avp.kubernetes.io/remove-missing: \"true\"\nm:\n  a: <nope>\n  b: 1\n  ? c\n  : |\n    <nope>\n\
+                n:\n  a: <nope>\nl:\n- a: <nope>\n  b: 1\n";
+    let expected = "m:\n  b: 1\nn: {}\nl:\n- b: 1\n";
+    for line_break in ["\n", "\r\n", "\r"] {
+        let rendered = render_text(&text.replace('\n', line_break)).unwrap();
+        let expected = expected.replace('\n', line_break);
+        assert!(rendered.ends_with(&expected), "{rendered:?}");
+        assert_eq!(rendered.matches("\"true\"").count(), 1);
+    }
+}
+
+#[test]
+fn an_anchor_that_stays_in_use_is_not_removed() {
+    let text = "kind: Secret\nmetadata: {annotations: {avp.kubernetes.io/path: s, avp.kubernetes.io/remove-missing: 'true'}}\n\
+                a: &x <nope>\nb: [*x]\n";
+    let told = render_text(text).unwrap_err();
+    assert_eq!(
+        told[0].message,
+        "an entry with a missing value cannot be removed: this alias refers to it"
+    );
+    assert_eq!(told[0].place.as_ref().unwrap().span.start, text.len() - 4);
+}
+
+#[test]
 fn failures_name_the_place_and_no_value() {
     let text = "kind: X\nmetadata: {name: n, namespace: m}\nv:\n- a <path:s#usr | base64encode> b\nw: <path:z#k>\n";
     let told = render_text(text).unwrap_err();
