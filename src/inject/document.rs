@@ -1,6 +1,6 @@
 //! One chunk of a stream: its document, what it says by its annotations, and where its references stand.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
 
 use super::collect::{CollectOptions, Found, Job};
@@ -92,8 +92,8 @@ impl<'s> Collector<'_, 's> {
             secret: document.kind() == "Secret",
         };
         let places = places(document, &strings, &reading);
-        self.warn_of_fixed_strings(source, document, &strings, &scope);
-        self.refuse_crossed_aliases(source, document, &strings, &places);
+        self.warn_of_fixed_strings(source, document, &identity, &strings, &scope);
+        self.refuse_crossed_aliases(source, document, &identity, &strings, &places);
         if annotated.is_some() || !places.is_empty() {
             let stringify = document.kind() == "ConfigMap";
             let format = document.format;
@@ -204,6 +204,7 @@ impl<'s> Collector<'_, 's> {
         &mut self,
         source: usize,
         document: &Document<'s>,
+        identity: &Identity,
         strings: &Strings<'_>,
         scope: &Scope,
     ) {
@@ -219,7 +220,7 @@ impl<'s> Collector<'_, 's> {
                 let warning = Diagnostic::warning(
                     "a placeholder in a key or in a list within a list is not replaced",
                 );
-                let place = self.place(source, document.span(string.node), &document.identity());
+                let place = self.place(source, document.span(string.node), identity);
                 self.found.warnings.push(warning.at(place));
             }
         }
@@ -229,19 +230,21 @@ impl<'s> Collector<'_, 's> {
         &mut self,
         source: usize,
         document: &Document<'s>,
+        identity: &Identity,
         strings: &Strings<'_>,
         places: &[Place<'s>],
     ) {
+        if strings.crossed_aliases.is_empty() {
+            return;
+        }
+        let starts: BTreeSet<usize> = places.iter().map(|place| place.site.span.start).collect();
         for alias in &strings.crossed_aliases {
             let target = document.span(document.tree.target(*alias));
-            let touched = places.iter().any(|place| {
-                target.start <= place.site.span.start && place.site.span.start < target.end
-            });
-            if touched {
+            if starts.range(target.range()).next().is_some() {
                 let message = "an alias in a list within a list stands for text in which placeholders are replaced";
                 let error = Diagnostic::error(Fault::Input, message)
                     .with_hint("write the text out instead of the alias");
-                self.error(error, source, document.span(*alias), &document.identity());
+                self.error(error, source, document.span(*alias), identity);
             }
         }
     }

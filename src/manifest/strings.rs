@@ -156,8 +156,9 @@ impl<'d> Walk<'d, '_> {
         fixed: bool,
     ) {
         let repeated = self.tree.repeated_keys(entries);
+        let repeated: HashSet<usize> = repeated.into_iter().map(|(earlier, _)| earlier).collect();
         for (index, &(key, value)) in entries.iter().enumerate() {
-            let shadowed = place.shadowed || repeated.iter().any(|(earlier, _)| *earlier == index);
+            let shadowed = place.shadowed || repeated.contains(&index);
             self.node(
                 key,
                 Place {
