@@ -12,7 +12,7 @@ use manifuse::clients::tls::Tls;
 use manifuse::diagnostics::{Diagnostic, Fault, Place, Source, Span};
 use manifuse::env::{Environment, Options, Origin, Setting};
 use manifuse::inject::Rendered;
-use manifuse::manifest::{Document, Format};
+use manifuse::manifest::{Document, Format, Paths};
 use manifuse::modifier;
 use manifuse::secret::{Number, Text, Value};
 use manifuse::settings;
@@ -148,13 +148,12 @@ fn trees_show_no_text() {
     assert!(kinds.len() > 1);
     let tree = Tree::read(&mut YamlReader::new(&text)).unwrap().unwrap();
     assert!(assert_hidden(&tree).contains("Mapping"));
-    let (documents, _) = Document::read(&text, Span::new(0, text.len()), Format::Yaml).unwrap();
-    let [document] = &documents[..] else {
-        panic!("{} documents", documents.len());
-    };
-    assert!(assert_hidden(document).contains("Yaml"));
+    let (document, _) = Document::read(&text, Span::new(0, text.len()), Format::Yaml).unwrap();
+    let document = document.unwrap();
+    assert!(assert_hidden(&document).contains("Yaml"));
     assert!(assert_hidden(&document.strings()).contains("Value"));
     assert!(assert_hidden(&document.annotations()).contains("Yaml"));
+    assert!(assert_hidden(&Paths::new(document)).contains("Yaml"));
 }
 
 fn request<'a>(environment: &'a Environment, folder: &'a Path) -> settings::Request<'a> {
