@@ -207,7 +207,7 @@ fn open_files(
     let root = match &flags.root {
         Some(root) => process.folder.join(root),
         None if argocd => process.folder.clone(),
-        None => files::project_of(&rendered).unwrap_or(rendered.clone()),
+        None => files::project_of(folder).unwrap_or_else(|| folder.clone()),
     };
     let limit = flags.file_limit.unwrap_or(files::DEFAULT_LIMIT);
     FolderFiles::open(folder, &root, limit).map_err(|error| {

@@ -186,3 +186,22 @@ fn each_failure_has_its_own_name() {
         assert!(stderr.contains(message), "{path}: {message}\n{stderr}");
     }
 }
+
+#[test]
+fn by_avps_name_paths_are_relative_to_the_working_folder() {
+    let quickstart = concat!(env!("CARGO_MANIFEST_DIR"), "/examples/quickstart");
+    let encrypted = std::fs::read(format!("{quickstart}/secrets.enc.yaml")).unwrap();
+    let run = Program::avp(["generate", "k8s"])
+        .file(
+            "k8s/a.yaml",
+            "kind: X\nv: <path:secrets.enc.yaml#db_user>\n",
+        )
+        .file("secrets.enc.yaml", encrypted)
+        .env("AVP_TYPE", "sops")
+        .env("SOPS_AGE_KEY_FILE", format!("{quickstart}/age.agekey"))
+        .run();
+    assert_eq!(
+        (rendered(&run), run.stderr.as_str()),
+        ("kind: X\nv: shop\n", "")
+    );
+}
