@@ -56,7 +56,7 @@ pub fn may_be_plain(text: &str, in_flow: bool) -> bool {
         && !text.contains(" #")
         && !text.starts_with("...")
         && text.chars().all(is_printable)
-        && !(in_flow && text.contains([',', '[', ']', '{', '}', ':', '?']))
+        && !(in_flow && (text.contains([',', '[', ']', '{', '}', ':', '?']) || text.contains(" -")))
         && resolve::is_string_for_all(text)
 }
 

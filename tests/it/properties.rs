@@ -10,9 +10,9 @@ use manifuse::secret::{Map, Number, Value};
 use proptest::collection::vec;
 use proptest::prelude::*;
 
-use crate::support::kube_yaml;
 use crate::support::render::render;
 use crate::support::tree::{self, Tree};
+use crate::support::{core_yaml, kube_yaml};
 
 /// How many keys the secret has: `k0`, `k1`, ….
 const KEYS: usize = 4;
@@ -419,9 +419,10 @@ fn to_tree(value: &Value) -> Tree {
 
 /// The stream as a YAML 1.2 reader of another make sees it.
 fn read_1_2(text: &str) -> Tree {
-    let value: serde_json::Value =
-        serde_saphyr::from_str(text).unwrap_or_else(|error| panic!("{error}\n{text}"));
-    Tree::from(&value)
+    let mut documents =
+        core_yaml::documents(text.as_bytes()).unwrap_or_else(|error| panic!("{error}\n{text:?}"));
+    assert_eq!(documents.len(), 1, "{text:?}");
+    documents.remove(0)
 }
 
 fn assert_same(wanted: &Tree, came: &Tree, input: &str, output: &str) {
