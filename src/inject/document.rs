@@ -6,6 +6,7 @@ use std::sync::Arc;
 use super::collect::{CollectOptions, Found, Job};
 use super::place::{Place, Site, Work};
 use super::text::Reading;
+use super::unknown;
 use crate::diagnostics::{
     Diagnostic, Explain, Fault, Place as DiagnosticPlace, Source, Span, nearest,
 };
@@ -93,6 +94,14 @@ impl<'s> Collector<'_, 's> {
         };
         let places = places(document, &strings, &reading);
         self.warn_of_fixed_strings(source, document, &identity, &strings, &scope);
+        for string in &strings.strings {
+            if let Some(message) = unknown::warning(string.text, &scope) {
+                let place = self.place(source, document.span(string.node), &identity);
+                self.found
+                    .warnings
+                    .push(Diagnostic::warning(message).at(place));
+            }
+        }
         self.refuse_crossed_aliases(source, document, &identity, &strings, &places);
         if annotated.is_some() || !places.is_empty() {
             let stringify = document.kind() == "ConfigMap";
@@ -381,6 +390,10 @@ fn site(document: &Document<'_>, string: &StringNode<'_>) -> Site {
 pub(super) fn diagnostic(error: &manifest::Error, source: &Arc<Source>, span: Span) -> Diagnostic {
     let mut diagnostic =
         Diagnostic::from_error(error).at(DiagnosticPlace::new(Arc::clone(source), span));
+    if source.name().ends_with("kustomization.yaml") {
+        diagnostic.hint =
+            Some("render it first: kustomize build . | manifuse generate -".to_owned());
+    }
     diagnostic.avp.clone_from(&error.avp);
     diagnostic
 }

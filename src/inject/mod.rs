@@ -13,6 +13,7 @@ mod removal;
 mod reread;
 mod substitute;
 mod text;
+mod unknown;
 
 use std::sync::Arc;
 use std::time::Duration;

@@ -209,3 +209,29 @@ fn what_is_the_same_in_several_places_is_told_once_with_all_of_them() {
          = help: each document needs a kind, like `kind: ConfigMap`\n",
     );
 }
+
+#[test]
+fn a_misspelt_backend_is_told() {
+    let text = "kind: X\na: <vautl:secret/data/a#k>\n";
+    let run = render(text);
+    assert_eq!(
+        (run.code, run.stdout.as_slice()),
+        (Some(0), text.as_bytes())
+    );
+    assert_eq!(
+        run.stderr,
+        "warning: <stdin>:2:4: <vautl:…> is left as it is: there is no backend vautl, but there is vault, in X\n"
+    );
+}
+
+#[test]
+fn a_kustomization_is_to_be_built_first() {
+    let run = program(&["generate", "."])
+        .file("kustomization.yaml", "resources: [a.yaml]\n")
+        .run();
+    assert_refused(
+        &run,
+        "error: the document has no kind\n --> kustomization.yaml:1:1\n  \
+         = help: render it first: kustomize build . | manifuse generate -\n",
+    );
+}
