@@ -1,20 +1,18 @@
 //! One chunk of a stream: its document, what it says by its annotations, and where its references stand.
 
-use std::collections::{BTreeSet, HashMap, HashSet};
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use super::collect::{CollectOptions, Found, Job};
-use super::place::{Place, Site, Work};
+use super::place::{Place, Work, places};
 use super::text::Reading;
 use super::unknown;
 use crate::diagnostics::{
     Diagnostic, Explain, Fault, Place as DiagnosticPlace, Source, Span, nearest,
 };
-use crate::manifest::{self, Document, FastPath, Format, Identity, Position, StringNode, Strings};
+use crate::manifest::{self, Document, FastPath, Format, Identity, Position, Strings};
 use crate::placeholder::{self, Generic, Scope};
 use crate::secret::{OnMissing, SecretId};
-use crate::yaml::Style;
-use crate::yaml::tree::{NodeId, NodeKind};
 
 const IGNORE: &str = "avp.kubernetes.io/ignore";
 const PATH: &str = "avp.kubernetes.io/path";
@@ -279,112 +277,6 @@ fn annotated_secret(scope: &Scope) -> Option<SecretId> {
         version: generic.version.clone(),
         kv_version: scope.kv_version.clone(),
     })
-}
-
-/// The places of a document: each scalar once, where it is defined; an alias only where it differs from its anchor.
-fn places<'s>(
-    document: &Document<'s>,
-    strings: &Strings<'_>,
-    reading: &Reading<'_>,
-) -> Vec<Place<'s>> {
-    let at_alias = strings
-        .strings
-        .iter()
-        .filter(|string| string.node != string.scalar);
-    let aliased: HashSet<NodeId> = at_alias.map(|string| string.scalar).collect();
-    let replaced_at_anchor: HashMap<NodeId, bool> = strings
-        .strings
-        .iter()
-        .filter(|string| string.node == string.scalar && aliased.contains(&string.scalar))
-        .map(|string| (string.scalar, string.position != Position::Fixed))
-        .collect();
-    let mut places: Vec<Place<'s>> = Vec::new();
-    let mut by_scalar: HashMap<NodeId, usize> = HashMap::new();
-    for string in &strings.strings {
-        let at_anchor = replaced_at_anchor
-            .get(&string.scalar)
-            .copied()
-            .unwrap_or(false);
-        let is_alias = string.node != string.scalar;
-        let known = by_scalar.get(&string.scalar).copied();
-        match (string.position == Position::Fixed, is_alias && at_anchor) {
-            (true, true) => {
-                if let Some(place) = known {
-                    places[place].fixed_aliases.push(site(document, string));
-                }
-            }
-            (false, true) => {
-                if let (Some(place), Some(entry)) = (known, entry_of(document, string)) {
-                    places[place].alias_entries.push(entry);
-                }
-            }
-            (true, false) => {}
-            (false, false) => {
-                let NodeKind::Scalar(decoded, _) = &document.tree.node(string.scalar).kind else {
-                    continue;
-                };
-                let text = reading.read(decoded.clone(), string.binary);
-                if !text.parts.is_empty() {
-                    by_scalar.entry(string.scalar).or_insert(places.len());
-                    places.push(place(document, string, decoded.clone(), text));
-                }
-            }
-        }
-    }
-    places
-}
-
-fn place<'s>(
-    document: &Document<'s>,
-    string: &StringNode<'_>,
-    decoded: std::borrow::Cow<'s, str>,
-    text: super::text::Text<'s>,
-) -> Place<'s> {
-    let entry = entry_of(document, string);
-    let site = site(document, string);
-    Place {
-        site,
-        decoded,
-        text,
-        shadowed: string.shadowed,
-        entry,
-        alias_entries: Vec::new(),
-        fixed_aliases: Vec::new(),
-    }
-}
-
-/// Where the key of a string's map entry begins in the source.
-fn entry_of(document: &Document<'_>, string: &StringNode<'_>) -> Option<usize> {
-    match string.position {
-        Position::Value { key, .. } => Some(document.span(key).start),
-        _ => None,
-    }
-}
-
-fn site(document: &Document<'_>, string: &StringNode<'_>) -> Site {
-    let node = document.tree.node(string.node);
-    let (style, alias) = match &node.kind {
-        NodeKind::Scalar(_, style) => (*style, false),
-        _ => (Style::Plain, true),
-    };
-    let is_string_tag = matches!(
-        node.properties.tag.as_deref(),
-        Some("tag:yaml.org,2002:str" | "tag:yaml.org,2002:binary")
-    );
-    let tag = node
-        .properties
-        .tag_span
-        .filter(|_| is_string_tag)
-        .map(|span| span.shifted(document.offset));
-    Site {
-        span: node.span.shifted(document.offset),
-        style,
-        after: node.after + document.offset,
-        tag,
-        in_flow: string.in_flow,
-        alias,
-        binary: string.binary,
-    }
 }
 
 pub(super) fn diagnostic(error: &manifest::Error, source: &Arc<Source>, span: Span) -> Diagnostic {
