@@ -60,8 +60,7 @@ impl Settings {
     /// The path validation, if one is set. To be asked for when there is a manifest: AVP does not look at the
     /// expression before.
     pub fn path_validation(&self) -> Result<Option<Regex>, InvalidExpression> {
-        let pattern = self.flat.text("AVP_PATH_VALIDATION");
-        pattern.map(validation::compile).transpose()
+        validation::compile(&self.flat)
     }
 
     /// Which source won, for every setting that some backend may read. Values stay where they are.

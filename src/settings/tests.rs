@@ -357,24 +357,63 @@ fn an_application_cannot_set_our_variables() {
 }
 
 #[test]
-fn a_path_validation_is_compiled_when_asked_for() {
-    let settings = |value| {
-        let case = Case {
-            files: &[],
-            environment: &[("AVP_PATH_VALIDATION", value)],
-            config: None,
-        };
-        case.load().unwrap()
+fn a_path_validation_is_compiled_when_asked_for_and_matches_anywhere() {
+    for (pattern, path, matches) in [
+        ("/s", "p/s", true),
+        ("/s", "s/p", false),
+        ("^a", "a/b", true),
+        (r"^\p{L}\x{2d}[+--]$", "é--", true),
+    ] {
+        let settings = with_validation(&[("AVP_PATH_VALIDATION", pattern)], "");
+        let regex = settings.path_validation().unwrap().unwrap();
+        assert_eq!(regex.is_match(path), matches, "{pattern} on {path}");
+    }
+    let unset = with_validation(&[("AVP_PATH_VALIDATION", "")], "");
+    assert!(unset.path_validation().unwrap().is_none());
+}
+
+#[test]
+fn a_wrong_path_validation_says_what_is_wrong_and_who_set_it() {
+    for (environment, file, reason, origin) in [
+        (
+            &[("AVP_PATH_VALIDATION", "(")][..],
+            "",
+            "( is not a valid regular expression: unclosed group",
+            "the environment variable AVP_PATH_VALIDATION",
+        ),
+        (
+            &[("ARGOCD_ENV_AVP_PATH_VALIDATION", "(?x)a")],
+            "",
+            "(?x)a is not a valid regular expression: there is no flag x",
+            "the environment variable ARGOCD_ENV_AVP_PATH_VALIDATION",
+        ),
+        (
+            &[],
+            "avp_path_validation: '[b-a]'\n",
+            "[b-a] is not a valid regular expression: \
+             invalid character class range, the start must be <= the end",
+            "avp_path_validation in c.yaml",
+        ),
+    ] {
+        let settings = with_validation(environment, file);
+        let error = Diagnostic::from_error(&settings.path_validation().unwrap_err());
+        assert_eq!(
+            render(&[error], Rendering::PLAIN),
+            format!(
+                "error: {reason}\n  = cause: AVP_PATH_VALIDATION is from {origin}\n  \
+                   = help: AVP_PATH_VALIDATION is an RE2 expression: no look-around, no back-references\n"
+            )
+        );
+    }
+}
+
+fn with_validation(environment: &[(&str, &str)], file: &str) -> Settings {
+    let case = Case {
+        files: &[("c.yaml", file)],
+        environment,
+        config: Some("c.yaml"),
     };
-    assert!(settings("").path_validation().unwrap().is_none());
-    assert!(
-        settings("^a")
-            .path_validation()
-            .unwrap()
-            .unwrap()
-            .is_match("a/b")
-    );
-    assert!(settings("(").path_validation().is_err());
+    case.load().unwrap()
 }
 
 #[test]

@@ -3,15 +3,25 @@
 use regex::Regex;
 
 use crate::diagnostics::{Explain, Fault};
+use crate::env::{Options, Origin};
 use crate::go_regex;
+
+const KEY: &str = "AVP_PATH_VALIDATION";
 
 /// The setting is no regular expression.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{pattern} is not a valid regular expression: {reason}")]
 pub struct InvalidExpression {
     pattern: String,
-    reason: String,
+    #[source]
+    origin: SetBy,
+    reason: go_regex::Invalid,
 }
+
+/// Who set it, as the cause of the trouble.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{KEY} is from {0}")]
+struct SetBy(Origin);
 
 impl Explain for InvalidExpression {
     fn fault(&self) -> Fault {
@@ -26,44 +36,15 @@ impl Explain for InvalidExpression {
     }
 }
 
-/// Compiles the expression of the setting. It is not anchored.
-pub(super) fn compile(pattern: &str) -> Result<Regex, InvalidExpression> {
-    Regex::new(&go_regex::translate(pattern)).map_err(|error| InvalidExpression {
+/// Compiles the expression, if the settings hold one. It is not anchored.
+pub(super) fn compile(settings: &Options) -> Result<Option<Regex>, InvalidExpression> {
+    let (Some(pattern), Some(setting)) = (settings.text(KEY), settings.get(KEY)) else {
+        return Ok(None);
+    };
+    let regex = go_regex::translate(pattern).and_then(|text| Ok(Regex::new(&text)?));
+    regex.map(Some).map_err(|reason| InvalidExpression {
         pattern: pattern.to_owned(),
-        reason: last_line(&error),
+        origin: SetBy(setting.origin.clone()),
+        reason,
     })
-}
-
-/// The compiler draws the translated expression with a caret above its one sentence.
-fn last_line(error: &regex::Error) -> String {
-    let text = error.to_string();
-    let last = text.lines().last().unwrap_or_default();
-    last.trim().trim_start_matches("error: ").to_owned()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::compile;
-
-    #[test]
-    fn matches_anywhere() {
-        assert!(compile("/s").unwrap().is_match("p/s"));
-        assert!(!compile("/s").unwrap().is_match("s/p"));
-        assert!(compile("").unwrap().is_match("anything"));
-        assert!(!compile("^z").unwrap().is_match("q"));
-    }
-
-    #[test]
-    fn says_what_is_wrong_with_the_expression() {
-        for (pattern, reason) in [
-            ("(", "unclosed group"),
-            (
-                "(?!x)",
-                "look-around, including look-ahead and look-behind, is not supported",
-            ),
-        ] {
-            let message = format!("{pattern} is not a valid regular expression: {reason}");
-            assert_eq!(compile(pattern).unwrap_err().to_string(), message);
-        }
-    }
 }

@@ -30,8 +30,10 @@ impl Pattern {
 impl Selector {
     /// The rule by its name in the `sops` block. SOPS takes an invalid expression for one that matches nothing, and so
     /// leaves secrets in plain text; here it is an error.
-    pub(super) fn parse(name: &str, value: &str) -> Result<Self, regex::Error> {
-        let regex = || Regex::new(&go_regex::translate(value));
+    pub(super) fn parse(name: &str, value: &str) -> Result<Self, go_regex::Invalid> {
+        let regex = || -> Result<Regex, go_regex::Invalid> {
+            Ok(Regex::new(&go_regex::translate(value)?)?)
+        };
         let encrypted = !name.starts_with("un");
         Ok(if name.ends_with("_suffix") {
             let pattern = Pattern::Suffix(value.to_owned());
