@@ -52,7 +52,10 @@ pub(super) fn make(
     let names = maker.pool.names();
     let default = match default {
         Ok(Some(default)) => {
-            maker.open(&default, None);
+            // A named one was opened above, or has errors already.
+            if !is_named(settings, &default) {
+                maker.open(&default, None);
+            }
             default
         }
         Ok(None) => {
@@ -111,10 +114,7 @@ impl Maker<'_> {
         if let Some(Err(error)) = self.pool.get(name) {
             let mut error = Diagnostic::from_error(error);
             error.place = of.map(|backend| backend.kind.place.clone());
-            let known = |other: &Diagnostic| other.message == error.message;
-            if !self.errors.iter().any(known) {
-                self.errors.push(error);
-            }
+            self.errors.push(error);
         }
     }
 
@@ -160,12 +160,12 @@ impl Maker<'_> {
         name: Name,
     ) -> Result<Option<Arc<str>>, Box<Diagnostic>> {
         if let Some(default) = &settings.default_backend {
-            if self.pool.get(&default.text).is_some() {
+            let names = self.pool.names();
+            if is_named(settings, &default.text) || names.iter().any(|n| **n == *default.text) {
                 return Ok(Some(Arc::from(default.text.as_str())));
             }
             let message = format!("there is no backend {:?}", default.text);
             let error = Diagnostic::error(Fault::Settings, message).at(default.place.clone());
-            let names = self.pool.names();
             return Err(Box::new(suggest(
                 error,
                 &default.text,
@@ -208,6 +208,13 @@ impl Maker<'_> {
         let known: Vec<_> = names().collect();
         error.with_hint(format!("set AVP_TYPE to one of {}", known.join(", ")))
     }
+}
+
+fn is_named(settings: &Settings, name: &str) -> bool {
+    settings
+        .backends
+        .iter()
+        .any(|backend| *backend.name == *name)
 }
 
 fn unknown(setting: &BackendSetting, kind: &Type) -> Diagnostic {
