@@ -217,7 +217,7 @@ fn at_least_one(text: &str) -> Result<usize, String> {
 }
 
 fn duration(text: &str) -> Result<Duration, String> {
-    let wrong = || "it is a time such as 500ms, 90s or 2m".to_owned();
+    let wrong = || "it is a time such as 500ms, 90s or 2m, and at least 1ms".to_owned();
     let (number, unit) = split_unit(text);
     let number: u64 = number.parse().map_err(|_| wrong())?;
     let milliseconds = match unit {
@@ -227,7 +227,7 @@ fn duration(text: &str) -> Result<Duration, String> {
         _ => None,
     };
     // A year is as good as forever, and clocks can add it.
-    let limit = |milliseconds: &u64| *milliseconds <= 366 * 24 * 3_600_000;
+    let limit = |milliseconds: &u64| (1..=366 * 24 * 3_600_000).contains(milliseconds);
     milliseconds
         .filter(limit)
         .map(Duration::from_millis)
@@ -280,6 +280,10 @@ mod tests {
             "-1s",
             "1h",
             "1.5s",
+            "0",
+            "0s",
+            "0ms",
+            "00m",
             "99999999999999999999",
             "18446744073709551615m",
             "999999999999s",
@@ -327,7 +331,7 @@ mod tests {
             (
                 "MANIFUSE_TIMEOUT",
                 "soon",
-                "it is a time such as 500ms, 90s or 2m",
+                "it is a time such as 500ms, 90s or 2m, and at least 1ms",
             ),
             (
                 "MANIFUSE_INPUT_LIMIT",

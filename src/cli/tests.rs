@@ -391,7 +391,11 @@ fn our_own_usage_errors_suggest_and_exit_with_2() {
         ),
         (
             &["generate", "-", "--timeout", "soon"],
-            "it is a time such as 500ms, 90s or 2m",
+            "it is a time such as 500ms, 90s or 2m, and at least 1ms",
+        ),
+        (
+            &["generate", "-", "--timeout", "0"],
+            "it is a time such as 500ms, 90s or 2m, and at least 1ms",
         ),
         (&["generate"], "<PATH>..."),
     ] {
@@ -561,6 +565,35 @@ defaultBackend: pord
            = help: set AVP_AUTH_TYPE to approle, github, k8s, token or userpass\n\
          error: there is no backend \"pord\"\n --> c.yaml:5:17\n  = help: did you mean prod?\n"
     );
+}
+
+#[test]
+fn a_backend_with_errors_is_not_opened_as_the_default_too() {
+    let unknown = "error: a backend of type vault has no setting adress\n --> c.yaml:2:20\n  \
+                     = help: did you mean address?\n";
+    let unsupported = "error: Must provide a supported Authentication Type, received \n --> c.yaml:2:13\n  \
+                         = help: set AVP_AUTH_TYPE to approle, github, k8s, token or userpass\n";
+    for (settings, expected) in [
+        ("backends:\n  a: {type: vault, adress: http://x}\n", unknown),
+        (
+            "backends:\n  a: {type: vault, adress: http://x}\ndefaultBackend: a\n",
+            unknown,
+        ),
+        ("backends:\n  a: {type: vault}\n", unsupported),
+        (
+            "backends:\n  vault: {type: vualt}\ndefaultBackend: vault\n",
+            "error: there is no backend type \"vualt\"\n --> c.yaml:2:17\n  = help: did you mean vault?\n",
+        ),
+        (
+            "backends:\n  a: {type: vualt}\ndefaultBackend: a\n",
+            "error: there is no backend type \"vualt\"\n --> c.yaml:2:13\n  = help: did you mean vault?\n",
+        ),
+    ] {
+        let run = manifuse(&["generate", "-", "-c", "c.yaml"])
+            .file("c.yaml", settings)
+            .stdin(PLAIN);
+        assert_eq!(run.failure(), (2, expected.to_owned()), "{settings}");
+    }
 }
 
 #[test]
