@@ -12,6 +12,7 @@ use futures::future::BoxFuture;
 
 use super::registry::{SettingsError, Type};
 use super::{Answer, Backend, Error, ErrorKind, FetchContext, Keys, Request};
+use crate::diagnostics::io_reason;
 use crate::env::{Environment, Options};
 use crate::files::{FileError, Files, FolderFiles};
 use crate::secret::{Map, Text, Value};
@@ -47,7 +48,8 @@ fn open(options: &Options, _: &Environment) -> Result<Arc<dyn Backend>, Settings
     };
     let root = root.canonicalize().map_err(|cause| {
         error(&format!(
-            "the root of a file backend cannot be used: {cause}"
+            "the root of a file backend cannot be used: {}",
+            io_reason(&cause)
         ))
     })?;
     if !root.is_dir() {
@@ -176,11 +178,11 @@ fn value(bytes: Vec<u8>) -> Value {
 }
 
 fn reason(error: &FileError) -> String {
-    if let FileError::Outside { path } = error {
-        return format!("the link {path} leads out of the backend's root");
+    match error {
+        FileError::Outside { path } => format!("the link {path} leads out of the backend's root"),
+        FileError::Io { source, .. } => format!("{error}: {}", io_reason(source)),
+        FileError::Absent { .. } | FileError::TooLarge { .. } => error.to_string(),
     }
-    let cause = std::error::Error::source(error);
-    cause.map_or_else(|| error.to_string(), |cause| format!("{error}: {cause}"))
 }
 
 fn unreadable(path: &str, cause: &io::Error) -> Error {
@@ -188,7 +190,7 @@ fn unreadable(path: &str, cause: &io::Error) -> Error {
         ErrorKind::Denied,
         format!("could not read the folder {path}"),
     )
-    .with_cause(cause)
+    .with_cause(io_reason(cause))
 }
 
 #[cfg(test)]
@@ -321,6 +323,18 @@ mod tests {
     }
 
     #[test]
+    fn what_the_system_refuses_is_told_in_its_words_without_numbers() {
+        let outer = mounted();
+        let long = "x".repeat(300);
+        let error = fetch(&outer, &long, some("k")).unwrap_err();
+        assert_eq!(error.message, format!("could not read the folder {long}"));
+        assert_eq!(error.causes, ["file name too long"]);
+        let answer = fetch(&outer, "shop", some(&long)).unwrap();
+        let expected = format!("could not read {long}: file name too long");
+        assert_eq!(answer.outcome(&long), Outcome::Denied(&expected));
+    }
+
+    #[test]
     fn a_huge_file_is_not_read() {
         let outer = mounted();
         let file = fs::File::create(outer.path().join("root/shop/huge")).unwrap();
@@ -356,8 +370,9 @@ mod tests {
             error("/etc/passwd"),
             "the root of a file backend is not a folder"
         );
-        assert!(
-            error("/proc/none").starts_with("the root of a file backend cannot be used: No such")
+        assert_eq!(
+            error("/proc/none"),
+            "the root of a file backend cannot be used: no such file or directory"
         );
     }
 }

@@ -4,7 +4,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use serde::de::{Deserialize, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
-use serde_saphyr::{DuplicateKeyPolicy, Location, Spanned};
+use serde_saphyr::{DuplicateKeyPolicy, Error, Location, NonFiniteFloatPolicy, Spanned};
 
 use crate::diagnostics::{Diagnostic, Fault, Place, Source, Span};
 use crate::secret::Text;
@@ -75,6 +75,7 @@ fn read(
 ) -> Result<Vec<Entry>, Box<Diagnostic>> {
     let options = serde_saphyr::options! {
         duplicate_keys: duplicate_keys,
+        non_finite_float_policy: NonFiniteFloatPolicy::PassThrough,
         strict_booleans: true,
         with_snippet: false,
     };
@@ -87,15 +88,41 @@ fn read(
     }
 }
 
-fn syntax_error(source: &Arc<Source>, error: &serde_saphyr::Error) -> Box<Diagnostic> {
+fn syntax_error(source: &Arc<Source>, error: &Error) -> Box<Diagnostic> {
+    let offset = error
+        .location()
+        .map_or(0, |location| offset(source.text(), location));
+    if let Some(cause) = own_words(error.without_snippet()) {
+        return failed(source, offset, cause);
+    }
     let text = error.to_string();
     let end = text.rfind(" at line ").unwrap_or(text.len());
     // What follows a comma or semicolon is advice for programmers.
     let cause = text[..end].split([';', ',']).next().unwrap_or_default();
-    let offset = error
-        .location()
-        .map_or(0, |location| offset(source.text(), location));
     failed(source, offset, cause)
+}
+
+/// For what the parser explains by types of its own language.
+fn own_words(error: &Error) -> Option<&'static str> {
+    match error {
+        Error::InvalidScalar { .. }
+        | Error::InvalidBooleanStrict { .. }
+        | Error::InvalidBinaryBase64 { .. }
+        | Error::BinaryNotUtf8 { .. }
+        | Error::UnsupportedTag { .. } => Some("the value is not what its tag says"),
+        Error::TaggedScalarCannotDeserializeIntoString { .. } => {
+            Some("this tag has no place in settings")
+        }
+        Error::NullIntoString { .. }
+        | Error::Unexpected {
+            expected: "string scalar",
+            ..
+        } => Some("a key must be a text"),
+        Error::RecursiveReferencesRequireWeakTypes { .. } => {
+            Some("the alias stands within what it means")
+        }
+        _ => None,
+    }
 }
 
 /// The byte at a line and column; the parser does not always know bytes.
@@ -217,6 +244,8 @@ mod tests {
     use super::*;
     use crate::diagnostics::{Rendering, render};
 
+    const WRONG_TAG: &str = "the value is not what its tag says";
+
     fn source(text: &str) -> Arc<Source> {
         Arc::new(Source::new("s.yaml", text))
     }
@@ -261,6 +290,8 @@ mod tests {
             ("a: [1, {b: c}]\nd: {e: {f: g}}", "a=[] d={e={f=\"g\"}}"),
             ("\u{feff}a: b\r\nc: d\r\n", "a=\"b\" c=\"d\""),
             ("1: x\n", "1=\"x\""),
+            ("a: 1e999\nb: .nan\n", "a=\"1e999\" b=\".nan\""),
+            ("a: !!int 5\nb: !!str 5\n", "a=\"5\" b=\"5\""),
         ] {
             let entries = parse_yaml(&source(text)).unwrap();
             assert_eq!(show(&entries), shown, "{text}");
@@ -307,7 +338,24 @@ mod tests {
             ("SECRET", "expected keys and values", "1:1"),
             ("a: \"\\qSECRET\"\n", "while parsing a quoted scalar", "1:4"),
             ("a: *SECRET\n", "alias references unknown anchor", "1:4"),
-            ("a: !!int SECRET\n", "invalid u64", "1:10"),
+            ("a: !!int SECRET\n", WRONG_TAG, "1:10"),
+            ("a: !!float SECRET\n", WRONG_TAG, "1:12"),
+            ("a: !!bool SECRET\n", WRONG_TAG, "1:11"),
+            ("a: !!binary SECRET_\n", WRONG_TAG, "1:13"),
+            ("a: !!binary gICA\n", WRONG_TAG, "1:13"),
+            ("a: !!str {x: SECRET}\n", WRONG_TAG, "1:10"),
+            (
+                "a: !!timestamp SECRET\n",
+                "this tag has no place in settings",
+                "1:16",
+            ),
+            ("[SECRET]: x\n", "a key must be a text", "1:1"),
+            ("~: SECRET\n", "a key must be a text", "1:1"),
+            (
+                "a: &b [*b]\n",
+                "the alias stands within what it means",
+                "1:8",
+            ),
             (
                 "a: b\n---\nc: SECRET\n",
                 "multiple YAML documents detected",

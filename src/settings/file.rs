@@ -3,11 +3,12 @@
 use std::fs::File;
 use std::io::{self, Read as _};
 use std::path::{Path, PathBuf};
+use std::string::FromUtf8Error;
 use std::sync::Arc;
 
 use super::document::{self, Entry};
 use super::{Request, dotenv, structured};
-use crate::diagnostics::{Diagnostic, Fault, Source, io_reason};
+use crate::diagnostics::{Diagnostic, Fault, Source, Span, io_reason};
 use crate::env::Environment;
 
 /// How our settings file is called.
@@ -94,8 +95,7 @@ fn read(
 ) -> Result<SettingsFile, Box<Diagnostic>> {
     let base_name = name.rsplit('/').next().unwrap_or_default();
     let form = form_of(base_name)?;
-    let text = read_text(name, path)?;
-    let source = Arc::new(Source::new(name, text));
+    let source = Arc::new(read_source(name, path)?);
     let entries = match form {
         Form::Yaml => document::parse_yaml(&source)?,
         Form::Json => document::parse_json(&source)?,
@@ -128,7 +128,7 @@ fn form_of(base_name: &str) -> Result<Form, Box<Diagnostic>> {
     })
 }
 
-fn read_text(name: &str, path: &Path) -> Result<String, Box<Diagnostic>> {
+fn read_source(name: &str, path: &Path) -> Result<Source, Box<Diagnostic>> {
     let failed = |verb: &str, error: &io::Error| {
         let reason = io_reason(error);
         wrong(format!("{verb} {name}: {reason}"))
@@ -141,10 +141,19 @@ fn read_text(name: &str, path: &Path) -> Result<String, Box<Diagnostic>> {
     if bytes.len() as u64 > LIMIT {
         return Err(wrong(format!("{name} has more than {LIMIT} bytes")));
     }
-    String::from_utf8(bytes).map_err(|_| {
-        let error = Diagnostic::error(Fault::Settings, document::LEAD);
-        Box::new(error.with_cause(format!("{name} is not UTF-8 text")))
-    })
+    String::from_utf8(bytes)
+        .map(|text| Source::new(name, text))
+        .map_err(|error| not_utf8(name, &error))
+}
+
+/// Where the file stops being text. What stands before is enough to count lines.
+fn not_utf8(name: &str, error: &FromUtf8Error) -> Box<Diagnostic> {
+    let end = error.utf8_error().valid_up_to();
+    let text = String::from_utf8_lossy(&error.as_bytes()[..end]);
+    let source = Arc::new(Source::new(name, text));
+    let message = format!("{}: this is not UTF-8 text", document::LEAD);
+    let error = document::error_at(&source, Span::at(end), message);
+    Box::new(error.with_hint("save the file as UTF-8"))
 }
 
 fn wrong(message: String) -> Box<Diagnostic> {

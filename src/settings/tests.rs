@@ -225,6 +225,28 @@ fn a_file_that_cannot_be_read_says_why() {
 }
 
 #[test]
+fn a_file_that_is_not_utf_8_says_where() {
+    let folder = tempfile::tempdir().unwrap();
+    for name in ["c.yaml", "c.json", "c.env"] {
+        fs::write(folder.path().join(name), b"A: b\nVAULT_TOKEN: \xffCANARY\n").unwrap();
+        let loaded = load(&Request {
+            environment: &Environment::default(),
+            folder: folder.path(),
+            rendered: folder.path(),
+            system_folder: Path::new("/nosuch"),
+            config: Some(name),
+        });
+        let errors = loaded.unwrap_err();
+        assert_eq!(
+            render(&errors, Rendering::PLAIN),
+            format!(
+                "error: While parsing config: this is not UTF-8 text\n --> {name}:2:14\n  = help: save the file as UTF-8\n"
+            )
+        );
+    }
+}
+
+#[test]
 fn our_file_is_found_in_the_system_folder_then_on_the_way_to_what_is_rendered_but_not_in_a_tenants_folder()
  {
     let here = ("manifuse.yaml", "AVP_ROLE_ID: here\n");

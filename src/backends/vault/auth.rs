@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use crate::backends::registry::SettingsError;
 use crate::backends::{Error, ErrorKind};
 use crate::clients::http::Call;
+use crate::diagnostics::io_reason;
 use crate::env::Options;
 use crate::secret::Text;
 
@@ -208,7 +209,7 @@ fn read_token(path: &Path) -> Result<Text, Error> {
             .with_cause(cause)
             .with_hint("outside a pod set AVP_K8S_TOKEN_PATH, or use another AVP_AUTH_TYPE")
     };
-    let bytes = read_file(path).map_err(|error| failed(&error))?;
+    let bytes = read_file(path).map_err(|error| failed(&io_reason(&error)))?;
     let text = std::str::from_utf8(&bytes).map_err(|error| failed(&error))?;
     if text.trim().is_empty() {
         return Err(failed(&"it is empty"));

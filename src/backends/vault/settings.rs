@@ -14,6 +14,7 @@ use crate::clients::http::Config;
 use crate::clients::retry::Policy;
 use crate::clients::tls::{Tls, TlsError};
 use crate::clients::{Address, AddressError};
+use crate::diagnostics::io_reason;
 use crate::env::{Options, Origin};
 
 /// All keys: AVP's name and the dotted name of the structured form.
@@ -158,10 +159,11 @@ fn tls(options: &Options) -> Result<Tls, SettingsError> {
 
 fn file(options: &Options, key: &str, path: &Path) -> Result<Zeroizing<Vec<u8>>, SettingsError> {
     let unreadable = |error| {
+        let reason = io_reason(&error);
         wrong(
             options,
             key,
-            format_args!("the file cannot be read: {error}"),
+            format_args!("the file cannot be read: {reason}"),
         )
     };
     read_file(path).map_err(unreadable)
@@ -190,10 +192,11 @@ fn folder(
     path: &Path,
 ) -> Result<Vec<Zeroizing<Vec<u8>>>, SettingsError> {
     let unreadable = |error| {
+        let reason = io_reason(&error);
         wrong(
             options,
             key,
-            format_args!("the folder cannot be read: {error}"),
+            format_args!("the folder cannot be read: {reason}"),
         )
     };
     let mut paths: Vec<PathBuf> = fs::read_dir(path)

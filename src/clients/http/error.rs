@@ -5,6 +5,7 @@ use std::fmt;
 use std::io;
 
 use super::Address;
+use crate::diagnostics::io_reason;
 
 /// No answer. The text names method and address; headers, bodies and query are never part of it.
 #[derive(Clone, Debug)]
@@ -191,5 +192,9 @@ fn tls_fault(error: &rustls::Error) -> TlsFault {
 
 fn innermost(error: &reqwest::Error) -> Vec<String> {
     let last = std::iter::successors(error.source(), |error| (*error).source()).last();
-    last.map(ToString::to_string).into_iter().collect()
+    let words = |error: &(dyn StdError + 'static)| match error.downcast_ref::<io::Error>() {
+        Some(error) if error.raw_os_error().is_some() => io_reason(error),
+        _ => error.to_string(),
+    };
+    last.map(words).into_iter().collect()
 }

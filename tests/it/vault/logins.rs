@@ -110,6 +110,7 @@ fn kubernetes_without_a_token_file() {
         error.message,
         "could not read the service account's token: /proc/none"
     );
+    assert_eq!(error.causes, ["no such file or directory"]);
     assert!(server.requests().is_empty());
 }
 
@@ -288,12 +289,12 @@ const WRONG_SETUP: &[(&str, &str, &str)] = &[
     (
         "VAULT_CACERT",
         "CANARY.pem",
-        "VAULT_CACERT: the file cannot be read: No such file or directory (os error 2)",
+        "VAULT_CACERT: the file cannot be read: no such file or directory",
     ),
     (
         "VAULT_CAPATH",
         "/proc/CANARY",
-        "VAULT_CAPATH: the folder cannot be read: No such file or directory (os error 2)",
+        "VAULT_CAPATH: the folder cannot be read: no such file or directory",
     ),
     (
         "VAULT_CACERT_BYTES",
