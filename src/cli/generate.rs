@@ -2,7 +2,7 @@
 
 use std::ffi::OsString;
 use std::fs;
-use std::io::BufWriter;
+use std::io::{BufWriter, Write};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -17,6 +17,7 @@ use crate::settings::{self, Settings};
 
 use super::flags::Generate;
 use super::instances::{self, Instances};
+use super::progress;
 use super::report::{self, Failure, Reporter};
 use super::{Name, Process};
 
@@ -99,7 +100,13 @@ fn render<'s>(
             Diagnostic::error(Fault::Bug, "the asynchronous runtime did not start")
                 .with_cause(error)
         })?;
-    let rendered = runtime.block_on(inject::render(stream, &context));
+    let stderr: &mut dyn Write = process.stderr;
+    let terminal = process.terminal.then_some(stderr);
+    let rendered = runtime.block_on(progress::show(
+        inject::render(stream, &context),
+        progress::INTERVAL,
+        terminal,
+    ));
     // Dropping it would wait for a look-up of a name that hangs, beyond any deadline.
     runtime.shutdown_background();
     rendered.map_err(|failures| Failure::led(BAD_REFERENCES, failures))

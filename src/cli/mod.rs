@@ -8,6 +8,7 @@ mod flags;
 mod generate;
 mod instances;
 mod pflag;
+mod progress;
 mod report;
 #[cfg(test)]
 mod tests;
