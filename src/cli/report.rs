@@ -109,6 +109,9 @@ impl Reporter {
         let mut told = failure.diagnostics;
         told.retain(|diagnostic| self.warnings || diagnostic.severity == Severity::Error);
         diagnostics::sort(&mut told, inputs);
+        if self.name == Name::Avp {
+            told.iter_mut().for_each(lead_with_avps_phrase);
+        }
         let text = self.text(&told, failure.lead);
         let _ = stderr.write_all(text.as_bytes());
         match self.name {
@@ -135,6 +138,14 @@ impl Reporter {
         let lead = format!("Error: {lead}\n");
         rendering.limit = rendering.limit.map(|limit| limit - lead.len());
         lead + &diagnostics::render(told, rendering)
+    }
+}
+
+/// AVP's phrase becomes the message, and ours the first cause: log matchers look for AVP's (D08).
+fn lead_with_avps_phrase(diagnostic: &mut Diagnostic) {
+    if let Some(phrase) = diagnostic.avp.take() {
+        let ours = std::mem::replace(&mut diagnostic.message, phrase);
+        diagnostic.causes.insert(0, ours);
     }
 }
 

@@ -4,8 +4,10 @@ use std::collections::{HashMap, HashSet};
 
 use super::place::Work;
 use crate::diagnostics::Span;
-use crate::manifest::Document;
+use crate::manifest::{Document, Format};
+use crate::yaml::YamlReader;
 use crate::yaml::edit::{self, Edit};
+use crate::yaml::json::JsonReader;
 use crate::yaml::tree::{NodeId, NodeKind, ScalarType, Tree};
 use crate::yaml::value;
 
@@ -31,24 +33,29 @@ pub(super) fn reads_back(
         .map(|edit| shifted(edit, work.chunk.start))
         .collect();
     let edited = edit::apply(&source[work.chunk.range()], &local);
-    let whole = Span::new(0, edited.len());
-    let (Ok((old, _)), Ok((new, _))) = (
+    let (Ok((Some(old), _)), Some(new)) = (
         Document::read(source, work.chunk, work.format),
-        Document::read(&edited, whole, work.format),
+        tree(&edited, work.format),
     ) else {
-        return false;
-    };
-    let (Some(old), Some(new)) = (old, new) else {
         return false;
     };
     Comparison {
         old: &old.tree,
-        new: &new.tree,
+        new: &new,
         offset: old.offset,
         expected,
         removed,
     }
     .same(Tree::ROOT, Tree::ROOT)
+}
+
+/// The tree of an edited document. Whether Kubernetes takes it is not asked: the kind, too, may be a secret's value.
+fn tree(text: &str, format: Format) -> Option<Tree<'_>> {
+    let tree = match format {
+        Format::Yaml => Tree::read(&mut YamlReader::new(text)),
+        Format::Json => Tree::read(&mut JsonReader::new(text)),
+    };
+    tree.ok().flatten()
 }
 
 fn shifted(edit: &Edit, offset: usize) -> Edit {

@@ -341,3 +341,10 @@ fn warnings_of_modifiers_have_a_place() {
     let place = told[0].place.as_ref().unwrap();
     assert_eq!(place.source.line_column(place.span.start).line, 2);
 }
+
+#[test]
+fn the_kind_itself_may_be_replaced() {
+    let text = "kind: A<path:s#num>\nv: |\n  <path:s#pem>\n";
+    let expected = "kind: 80\nv: |+\n  -----BEGIN\n  AA\n  -----END\n\n";
+    assert_eq!(render_text(text).unwrap(), expected);
+}

@@ -235,3 +235,16 @@ fn a_kustomization_is_to_be_built_first() {
          = help: render it first: kustomize build . | manifuse generate -\n",
     );
 }
+
+#[test]
+fn by_avps_name_its_phrase_leads() {
+    let run = Program::avp(["generate", "-"])
+        .env("AVP_TYPE", "vault")
+        .stdin("foo: 1\n")
+        .run();
+    assert_refused(
+        &run,
+        "Error: error unmarshaling JSON: while decoding JSON: Object 'Kind' is missing\n --> <stdin>:1:1\n  \
+         = cause: the document has no kind\n  = help: each document needs a kind, like `kind: ConfigMap`\n",
+    );
+}
