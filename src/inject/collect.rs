@@ -42,11 +42,6 @@ impl Stream<'_> {
     pub fn documents(&self) -> usize {
         self.documents
     }
-
-    /// Whether nothing needs a backend.
-    pub fn needs_nothing(&self) -> bool {
-        self.works.is_empty()
-    }
 }
 
 /// Reads all documents: their references, or everything that is wrong with them, in file order.

@@ -6,7 +6,7 @@ use std::borrow::Cow;
 use super::Rendered;
 use crate::diagnostics::Span;
 use crate::manifest::{Format, split};
-use crate::yaml::edit::Edit;
+use crate::yaml::edit::{self, Edit};
 use crate::yaml::for_yaml_readers;
 
 const BYTE_ORDER_MARK: &str = "\u{feff}";
@@ -97,16 +97,7 @@ impl<'r> Joint<'r> {
 fn slices_of<'r>(text: &'r str, edits: &'r [Edit], span: Span) -> impl Iterator<Item = &'r str> {
     let first = edits.partition_point(|edit| edit.span.start < span.start);
     let behind = edits.partition_point(|edit| edit.span.start < span.end);
-    let mut position = span.start;
-    let edited = edits[first..behind].iter().flat_map(move |edit| {
-        let kept = &text[position..edit.span.start];
-        position = edit.span.end;
-        [kept, edit.text.as_str()]
-    });
-    let rest_start = edits[first..behind]
-        .last()
-        .map_or(span.start, |edit| edit.span.end);
-    edited.chain(std::iter::once(&text[rest_start..span.end]))
+    edit::slices(text, &edits[first..behind], span)
 }
 
 #[cfg(test)]

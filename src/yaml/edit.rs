@@ -28,16 +28,16 @@ impl std::fmt::Debug for Edit {
     }
 }
 
-/// The slices of a text with its edits applied, in order: input slices and replacements by turns.
+/// The slices of a span of a text with the edits in it applied, in order: input slices and replacements by turns.
 ///
 /// # Panics
-/// When the edits are not sorted or overlap.
-pub fn slices<'t>(text: &'t str, edits: &'t [Edit]) -> impl Iterator<Item = &'t str> {
-    let starts = std::iter::once(0).chain(edits.iter().map(|edit| edit.span.end));
+/// When the edits are not sorted, overlap, or lie outside the span.
+pub fn slices<'t>(text: &'t str, edits: &'t [Edit], span: Span) -> impl Iterator<Item = &'t str> {
+    let starts = std::iter::once(span.start).chain(edits.iter().map(|edit| edit.span.end));
     let ends = edits
         .iter()
         .map(|edit| edit.span.start)
-        .chain(std::iter::once(text.len()));
+        .chain(std::iter::once(span.end));
     let replacements = edits
         .iter()
         .map(|edit| edit.text.as_str())
@@ -51,7 +51,7 @@ pub fn slices<'t>(text: &'t str, edits: &'t [Edit]) -> impl Iterator<Item = &'t 
 
 /// The text with its edits applied.
 pub fn apply(text: &str, edits: &[Edit]) -> String {
-    slices(text, edits).collect()
+    slices(text, edits, Span::new(0, text.len())).collect()
 }
 
 #[cfg(test)]

@@ -229,11 +229,6 @@ impl SourceMap {
         (start <= end).then(|| Span::new(start, end))
     }
 
-    /// The decoded text, as this map sees it.
-    pub fn decoded(&self) -> &str {
-        &self.decoded
-    }
-
     fn run_at(&self, position: usize) -> Option<&Run> {
         let index = self.runs.partition_point(|run| run.decoded.end <= position);
         self.runs.get(index)

@@ -3,7 +3,7 @@
 
 use std::ops::Range;
 
-use super::{Certainty, Replacements, Rewrite, certainty, is_inert, mapped};
+use super::{Certainty, Replacements, Rewrite, is_inert, mapped};
 use crate::yaml::edit::Edit;
 use crate::yaml::lines;
 use crate::yaml::scalar::{BlockBody, BlockHeader, Chomping, Scalar};
@@ -40,7 +40,7 @@ pub(super) fn in_place(
     if !takes_line_ends && replacements.iter().all(|(_, text)| is_inert(text)) {
         return Some(Rewrite {
             edits,
-            certainty: certainty(true),
+            certainty: Certainty::Proved,
         });
     }
     if block.line_end() == "\r" {
