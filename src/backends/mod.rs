@@ -180,6 +180,7 @@ impl From<http::Error> for Error {
             http::ErrorKind::Connection
             | http::ErrorKind::Tls(_)
             | http::ErrorKind::Timeout
+            | http::ErrorKind::RateLimit
             | http::ErrorKind::RedirectElsewhere(_) => ErrorKind::Unreachable,
             http::ErrorKind::TooLarge
             | http::ErrorKind::Protocol

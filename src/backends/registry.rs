@@ -15,7 +15,8 @@ pub struct Type {
     /// Whether `<NAME:PATH#KEY>` may use the type's own name without a configured instance.
     pub built_in: bool,
     /// Checks the settings and makes the backend. Offline: no request, no login, no file but those that settings name.
-    /// The snapshot of the environment is for a store that *is* the environment; settings come by the options only.
+    /// The snapshot of the environment is for a store that *is* the environment, and for the system's own variables
+    /// (proxies); settings come by the options only.
     pub open: Open,
 }
 

@@ -73,12 +73,27 @@ impl Address {
         self.url.host_str().unwrap_or_default()
     }
 
+    /// The port, also where it goes without saying.
+    pub(crate) fn port(&self) -> u16 {
+        self.url.port_or_known_default().unwrap_or_default()
+    }
+
+    /// Whether the address itself names a port.
+    pub(crate) fn has_port(&self) -> bool {
+        self.url.port().is_some()
+    }
+
+    /// The same below another host and port; `None` where that is no host.
+    pub(crate) fn at(&self, host: &str, port: u16) -> Option<Self> {
+        let mut moved = self.clone();
+        moved.url.set_host(Some(host)).ok()?;
+        moved.url.set_port(Some(port)).ok()?;
+        Some(moved)
+    }
+
     /// `HOST` or `HOST:PORT`, as the `Host` header has it.
     pub(crate) fn authority(&self) -> String {
-        match self.url.port() {
-            Some(port) => format!("{}:{port}", self.host()),
-            None => self.host().to_owned(),
-        }
+        authority(&self.url)
     }
 
     /// The Unix socket, if it is one.
@@ -86,9 +101,23 @@ impl Address {
         self.socket.as_deref()
     }
 
-    /// Whether a URL leads to the same scheme, host and port.
-    pub(crate) fn is_origin_of(&self, url: &Url) -> bool {
-        self.url.origin() == url.origin()
+    /// Whether a URL leads to the same scheme, host and port, or to the same host by TLS where it was not before: that
+    /// only gets safer.
+    pub(crate) fn may_lead_to(&self, url: &Url) -> bool {
+        let is_upgrade = !self.is_tls()
+            && self.socket.is_none()
+            && url.scheme() == "https"
+            && self.url.host() == url.host();
+        is_upgrade || self.url.origin() == url.origin()
+    }
+}
+
+/// `HOST` or `HOST:PORT`.
+pub(crate) fn authority(url: &Url) -> String {
+    let host = url.host_str().unwrap_or_default();
+    match url.port() {
+        Some(port) => format!("{host}:{port}"),
+        None => host.to_owned(),
     }
 }
 
@@ -136,6 +165,16 @@ mod tests {
     }
 
     #[test]
+    fn keeps_all_but_the_host_elsewhere() {
+        let address = Address::parse("https://v.example.com/b").unwrap();
+        assert!(!address.has_port());
+        assert_eq!(address.port(), 443);
+        let moved = address.at("node1.example.com.", 8200).unwrap();
+        assert_eq!(moved.to_string(), "https://node1.example.com.:8200/b");
+        assert_eq!(address.at("", 1), None);
+    }
+
+    #[test]
     fn takes_sockets() {
         let address = Address::parse("unix:///run/vault.sock").unwrap();
         assert_eq!(address.socket(), Some(Path::new("/run/vault.sock")));
@@ -162,9 +201,17 @@ mod tests {
     }
 
     #[test]
-    fn an_origin_is_scheme_host_and_port() {
+    fn leads_within_the_origin_or_up_to_tls() {
+        let plain = Address::parse("http://v.example.com:8200").unwrap();
+        let up = |url: &str| plain.may_lead_to(&Url::parse(url).unwrap());
+        assert!(up("https://v.example.com:8200/x"));
+        assert!(up("https://v.example.com/x"));
+        assert!(!up("http://v.example.com/x"));
+        assert!(!up("https://example.com/x"));
+        let socket = Address::parse("unix:///run/vault.sock").unwrap();
+        assert!(!socket.may_lead_to(&Url::parse("https://localhost/x").unwrap()));
         let address = Address::parse("https://v.example.com/b").unwrap();
-        let same = |url: &str| address.is_origin_of(&Url::parse(url).unwrap());
+        let same = |url: &str| address.may_lead_to(&Url::parse(url).unwrap());
         assert!(same("https://v.example.com:443/elsewhere"));
         assert!(!same("http://v.example.com/"));
         assert!(!same("https://v.example.com:8443/"));

@@ -15,6 +15,7 @@ use manifuse::files::{FileError, Files};
 use manifuse::inject::{self, CollectOptions, RenderContext};
 use manifuse::secret::{Map, Number, Value};
 
+use crate::support::certificates::Certificates;
 use crate::support::kube_yaml;
 use crate::support::program::Program;
 use crate::support::tree::{self, Tree};
@@ -90,6 +91,7 @@ fn manifests_on_other_pages_hold_references() {
 
 #[test]
 fn settings_on_all_pages_are_good() {
+    let certificates = Certificates::new(&[]);
     let mut seen = 0;
     for block in pages().iter().flat_map(|page| blocks(page)) {
         let is_settings = block
@@ -100,11 +102,16 @@ fn settings_on_all_pages_are_good() {
             continue;
         }
         let run = Program::manifuse(["generate", "-c", "manifuse.yaml", "-"])
-            // The one setting that is looked at before it is needed: a folder that must be there.
+            // What is looked at before it is needed: a folder and certificates that must be there.
             .file(
                 "manifuse.yaml",
-                block.text.replace("/var/run/secrets/manifuse", "."),
+                block
+                    .text
+                    .replace("/var/run/secrets/manifuse", ".")
+                    .replace("/etc/manifuse/client", "client"),
             )
+            .file("client.pem", &certificates.client_pem)
+            .file("client.key", &certificates.client_key_pem)
             // What the pages leave to the environment.
             .env("AVP_SECRET_ID", "s")
             .env("VAULT_TOKEN", "t")

@@ -1,19 +1,15 @@
-//! The ways to log in: which settings each needs, which request it makes, and what identifies it in the token cache.
+//! The ways to log in, as a table: which settings each needs, which request it makes, and what identifies it in the token
+//! cache. AWS IAM, whose request is signed, will be a further line.
 
-use std::path::{Path, PathBuf};
+use tokio::sync::OnceCell;
 
+use super::credential::{Credential, Source};
+use super::path;
+use super::settings::{first_set, header_text};
 use crate::backends::registry::SettingsError;
-use crate::backends::{Error, ErrorKind};
 use crate::clients::http::Call;
-use crate::diagnostics::io_reason;
 use crate::env::Options;
 use crate::secret::Text;
-
-use super::path;
-use super::settings::{header_text, is_structured, read_file};
-
-/// No system has longer names of files.
-const LONGEST_NAME: usize = 255;
 
 /// Where Kubernetes puts the token of a pod's service account.
 const SERVICE_ACCOUNT_TOKEN: &str = "/var/run/secrets/kubernetes.io/serviceaccount/token";
@@ -26,97 +22,184 @@ pub(super) enum Method {
     Login(Login),
 }
 
-/// A login: `PUT MOUNT/login` with a few fields.
-pub(super) struct Login {
-    /// AVP's name of the method.
-    pub(super) name: &'static str,
-    /// The mount below `/v1/`, cleaned.
-    pub(super) mount: String,
-    /// The role, role id or user name: who logs in.
-    pub(super) identity: Text,
-    /// What proves it.
-    credential: Credential,
+/// One kind of login: `PUT MOUNT/login` with a few fields.
+struct Kind {
+    /// What `AVP_AUTH_TYPE` says; the first stands in the token cache.
+    names: &'static [&'static str],
+    /// The mount when no setting says another one.
+    mount: &'static str,
+    /// The settings that may say it, the nearest first.
+    mounts: &'static [&'static str],
+    /// Who logs in.
+    identity: Identity,
+    /// What proves it: the first source that is set counts.
+    sources: &'static [Source],
+    /// The field of the request that carries the proof; none where it is not sent.
+    field: Option<&'static str>,
+    /// What to say when a setting is missing: AVP's text where it has one.
+    missing: &'static str,
 }
 
-enum Credential {
-    Given(Text),
-    /// Read at each login: Kubernetes replaces the file every hour.
-    File(PathBuf),
+/// The role, role id or user.
+struct Identity {
+    /// The settings that may say it, the nearest first.
+    keys: &'static [&'static str],
+    place: Place,
+    is_needed: bool,
 }
+
+/// How a login request carries the identity.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Place {
+    /// As the last segment of the path.
+    Path,
+    Field(&'static str),
+    /// As a field that is half of a credential, and so is in no message.
+    HiddenField(&'static str),
+}
+
+const MOUNT: &[&str] = &["AVP_MOUNT_PATH"];
+
+const USER: Identity = Identity {
+    keys: &["AVP_USERNAME"],
+    place: Place::Path,
+    is_needed: true,
+};
+
+const KINDS: &[Kind] = &[
+    Kind {
+        names: &["approle"],
+        mount: "auth/approle",
+        mounts: MOUNT,
+        identity: Identity {
+            keys: &["AVP_ROLE_ID"],
+            place: Place::HiddenField("role_id"),
+            is_needed: true,
+        },
+        sources: &[
+            Source::Text("AVP_SECRET_ID"),
+            Source::WrappedText("AVP_SECRET_ID_WRAPPED"),
+            Source::WrappedFile("AVP_SECRET_ID_WRAPPED_PATH"),
+        ],
+        field: Some("secret_id"),
+        missing: "AVP_ROLE_ID and AVP_SECRET_ID for approle authentication cannot be empty",
+    },
+    Kind {
+        names: &["cert"],
+        mount: "auth/cert",
+        mounts: MOUNT,
+        identity: Identity {
+            keys: &["AVP_ROLE"],
+            place: Place::Field("name"),
+            is_needed: false,
+        },
+        sources: &[Source::ClientCertificate],
+        field: None,
+        missing: "VAULT_CLIENT_CERT and VAULT_CLIENT_KEY for cert authentication cannot be empty",
+    },
+    Kind {
+        names: &["github"],
+        mount: "auth/github",
+        mounts: MOUNT,
+        identity: Identity {
+            keys: &[],
+            place: Place::Path,
+            is_needed: false,
+        },
+        sources: &[Source::Text("AVP_GITHUB_TOKEN")],
+        field: Some("token"),
+        missing: "AVP_GITHUB_TOKEN for github authentication cannot be empty",
+    },
+    Kind {
+        names: &["jwt"],
+        mount: "auth/jwt",
+        mounts: MOUNT,
+        identity: Identity {
+            keys: &["AVP_ROLE"],
+            place: Place::Field("role"),
+            is_needed: false,
+        },
+        sources: &[Source::Text("AVP_JWT"), Source::File("AVP_JWT_PATH", None)],
+        field: Some("jwt"),
+        missing: "AVP_JWT or AVP_JWT_PATH for jwt authentication cannot be empty",
+    },
+    Kind {
+        names: &["k8s", "kubernetes"],
+        mount: "auth/kubernetes",
+        mounts: &["AVP_K8S_MOUNT_PATH", "AVP_MOUNT_PATH"],
+        identity: Identity {
+            keys: &["AVP_K8S_ROLE", "AVP_ROLE"],
+            place: Place::Field("role"),
+            is_needed: true,
+        },
+        sources: &[Source::File(
+            "AVP_K8S_TOKEN_PATH",
+            Some(SERVICE_ACCOUNT_TOKEN),
+        )],
+        field: Some("jwt"),
+        missing: "AVP_K8S_ROLE cannot be empty when using Kubernetes Auth",
+    },
+    Kind {
+        names: &["ldap"],
+        mount: "auth/ldap",
+        mounts: MOUNT,
+        identity: USER,
+        sources: &[Source::Text("AVP_PASSWORD")],
+        field: Some("password"),
+        missing: "AVP_USERNAME and AVP_PASSWORD for ldap authentication cannot be empty",
+    },
+    Kind {
+        names: &["userpass"],
+        mount: "auth/userpass",
+        mounts: MOUNT,
+        identity: USER,
+        sources: &[Source::Text("AVP_PASSWORD")],
+        field: Some("password"),
+        missing: "AVP_USERNAME and AVP_PASSWORD for userpass authentication cannot be empty",
+    },
+];
 
 /// Chooses the method and checks that its settings are there, with AVP's texts.
 pub(super) fn parse(options: &Options) -> Result<Method, SettingsError> {
-    let kind = options.text("AVP_AUTH_TYPE").unwrap_or_default().trim();
-    match kind {
-        "token" => {
-            let missing = "VAULT_TOKEN for token authentication cannot be empty";
-            let token = header_text(options, "VAULT_TOKEN")?.ok_or_else(|| error(missing))?;
-            Ok(Method::Token(token.into()))
+    let name = options.text("AVP_AUTH_TYPE").unwrap_or_default().trim();
+    if name == "token" {
+        let missing = "VAULT_TOKEN for token authentication cannot be empty";
+        let token = header_text(options, "VAULT_TOKEN")?.ok_or_else(|| error(missing))?;
+        return Ok(Method::Token(token.into()));
+    }
+    let Some(kind) = KINDS.iter().find(|kind| kind.names.contains(&name)) else {
+        let known: Vec<_> = KINDS.iter().map(|kind| kind.names[0]).collect();
+        return Err(SettingsError {
+            message: format!("Must provide a supported Authentication Type, received {name}"),
+            hint: Some(format!(
+                "set AVP_AUTH_TYPE to token or one of {}",
+                known.join(", ")
+            )),
+        });
+    };
+    kind.parse(options).map(Method::Login)
+}
+
+impl Kind {
+    fn parse(&'static self, options: &Options) -> Result<Login, SettingsError> {
+        let text = |keys| first_set(options, keys).and_then(|key| options.text(key));
+        let identity = text(self.identity.keys);
+        if self.identity.is_needed && identity.is_none() {
+            return Err(error(self.missing));
         }
-        "approle" => login(
-            options,
-            ("approle", "auth/approle"),
-            Some("AVP_ROLE_ID"),
-            "AVP_SECRET_ID",
-            "AVP_ROLE_ID and AVP_SECRET_ID for approle authentication cannot be empty",
-        ),
-        "github" => login(
-            options,
-            ("github", "auth/github"),
-            None,
-            "AVP_GITHUB_TOKEN",
-            "AVP_GITHUB_TOKEN for github authentication cannot be empty",
-        ),
-        "userpass" => login(
-            options,
-            ("userpass", "auth/userpass"),
-            Some("AVP_USERNAME"),
-            "AVP_PASSWORD",
-            "AVP_USERNAME and AVP_PASSWORD for userpass authentication cannot be empty",
-        ),
-        "k8s" | "kubernetes" => kubernetes(options),
-        other => Err(SettingsError {
-            message: format!("Must provide a supported Authentication Type, received {other}"),
-            hint: Some("set AVP_AUTH_TYPE to approle, github, k8s, token or userpass".to_owned()),
-        }),
+        if self.identity.place == Place::Path && matches!(identity, Some("." | "..")) {
+            // It would change the path of the login request.
+            return Err(error("AVP_USERNAME is no user name"));
+        }
+        let credential = Credential::parse(self.sources, options)?;
+        Ok(Login {
+            kind: self,
+            mount: mount(text(self.mounts).unwrap_or(self.mount))?,
+            identity: identity.unwrap_or_default().into(),
+            credential: credential.ok_or_else(|| error(self.missing))?,
+            unwrapped: OnceCell::new(),
+        })
     }
-}
-
-fn login(
-    options: &Options,
-    (name, default_mount): (&'static str, &str),
-    identity: Option<&str>,
-    credential: &str,
-    missing: &str,
-) -> Result<Method, SettingsError> {
-    let get = |key| options.text(key).ok_or_else(|| error(missing));
-    let identity = identity.map_or(Ok(""), get)?;
-    if name == "userpass" && matches!(identity, "." | "..") {
-        // It would change the path of the login request.
-        return Err(error("AVP_USERNAME is no user name"));
-    }
-    Ok(Method::Login(Login {
-        name,
-        mount: mount(options.text("AVP_MOUNT_PATH").unwrap_or(default_mount))?,
-        identity: identity.into(),
-        credential: Credential::Given(get(credential)?.into()),
-    }))
-}
-
-fn kubernetes(options: &Options) -> Result<Method, SettingsError> {
-    let missing = "AVP_K8S_ROLE cannot be empty when using Kubernetes Auth";
-    let role = options.text("AVP_K8S_ROLE").ok_or_else(|| error(missing))?;
-    let own_wins =
-        !is_structured(options, "AVP_MOUNT_PATH") || is_structured(options, "AVP_K8S_MOUNT_PATH");
-    let own = options.text("AVP_K8S_MOUNT_PATH").filter(|_| own_wins);
-    let general = || options.text("AVP_MOUNT_PATH");
-    let path = options.path("AVP_K8S_TOKEN_PATH");
-    Ok(Method::Login(Login {
-        name: "k8s",
-        mount: mount(own.or_else(general).unwrap_or("auth/kubernetes"))?,
-        identity: role.into(),
-        credential: Credential::File(path.unwrap_or_else(|| SERVICE_ACCOUNT_TOKEN.into())),
-    }))
 }
 
 fn mount(text: &str) -> Result<String, SettingsError> {
@@ -135,84 +218,69 @@ fn error(message: &str) -> SettingsError {
     }
 }
 
+/// A login that has all its settings.
+pub(super) struct Login {
+    kind: &'static Kind,
+    /// The mount below `/v1/`, cleaned.
+    pub(super) mount: String,
+    /// The role, role id or user name: who logs in.
+    pub(super) identity: Text,
+    pub(super) credential: Credential,
+    /// What a wrapping token held. It opens once, and a later login needs the content again.
+    pub(super) unwrapped: OnceCell<Text>,
+}
+
 impl Login {
-    /// What proves the identity. Only a file can fail.
-    pub(super) fn credential(&self) -> Result<Text, Error> {
-        match &self.credential {
-            Credential::Given(text) => Ok(text.clone()),
-            Credential::File(path) => read_token(path),
-        }
+    /// What the method is called in the token cache.
+    pub(super) fn name(&self) -> &'static str {
+        self.kind.names[0]
     }
 
     /// What must not come back in the server's words: the credential, and a role id, which is half of one.
     pub(super) fn secrets<'a>(&'a self, credential: &'a Text) -> Vec<&'a Text> {
-        match self.name {
-            "approle" => vec![credential, &self.identity],
-            _ => vec![credential],
+        let mut secrets = vec![credential];
+        secrets.extend(self.unwrapped.get());
+        if matches!(self.kind.identity.place, Place::HiddenField(_)) {
+            secrets.push(&self.identity);
         }
+        secrets
     }
 
     /// The same, as far as they are settings.
     pub(super) fn given_secrets(&self) -> Vec<&Text> {
-        match &self.credential {
-            Credential::Given(text) => self.secrets(text),
-            Credential::File(_) => Vec::new(),
-        }
+        let given = self.credential.given();
+        given.map_or_else(Vec::new, |text| self.secrets(text))
     }
 
     /// The login request. It carries no token: an old one has no business there.
     pub(super) fn call(&self, credential: &Text) -> Call {
-        let mount = path::encode(&self.mount);
+        let mut target = format!("/v1/{}/login", path::encode(&self.mount));
+        let mut fields = Vec::new();
         let identity = expose(&self.identity);
-        let credential = expose(credential);
-        let (path, fields) = match self.name {
-            "approle" => ("", vec![("role_id", identity), ("secret_id", credential)]),
-            "github" => ("", vec![("token", credential)]),
-            "k8s" => ("", vec![("role", identity), ("jwt", credential)]),
-            _ => (identity, vec![("password", credential)]),
-        };
-        let mut target = format!("/v1/{mount}/login");
-        if !path.is_empty() {
-            target.push('/');
-            target.push_str(&path::encode_segment(path));
+        match self.kind.identity.place {
+            _ if identity.is_empty() => {}
+            Place::Path => {
+                target.push('/');
+                target.push_str(&path::encode_segment(identity));
+            }
+            Place::Field(name) | Place::HiddenField(name) => fields.push((name, identity)),
         }
+        let credential = self.kind.field.map(|field| (field, expose(credential)));
+        fields.extend(credential);
         Call::put(target, json(&fields))
     }
 }
 
 fn expose(text: &Text) -> &str {
     text.expose_str()
-        .expect("settings and token files are checked to be UTF-8")
+        .expect("settings, token files and answers are checked to be UTF-8")
 }
 
 /// An object of strings. Written into a buffer that never has to grow, so that no copy of a credential stays behind.
-fn json(fields: &[(&str, &str)]) -> Text {
+pub(super) fn json(fields: &[(&str, &str)]) -> Text {
     let longest = |(key, value): &(&str, &str)| key.len() + 6 * value.len() + 8;
     let mut text = Vec::with_capacity(2 + fields.iter().map(longest).sum::<usize>());
     let object: std::collections::BTreeMap<_, _> = fields.iter().copied().collect();
     serde_json::to_writer(&mut text, &object).expect("strings always serialise");
     text.into()
-}
-
-/// The token of a service account, without the white space around it.
-fn read_token(path: &Path) -> Result<Text, Error> {
-    let failed = |cause: &dyn std::fmt::Display| {
-        let name = path.file_name().unwrap_or_default();
-        let shown = if name.len() > LONGEST_NAME {
-            // No file is called so: it is the token in the place of its path.
-            "AVP_K8S_TOKEN_PATH is no path".to_owned()
-        } else {
-            path.display().to_string()
-        };
-        let message = format!("could not read the service account's token: {shown}");
-        Error::new(ErrorKind::Settings, message)
-            .with_cause(cause)
-            .with_hint("outside a pod set AVP_K8S_TOKEN_PATH, or use another AVP_AUTH_TYPE")
-    };
-    let bytes = read_file(path).map_err(|error| failed(&io_reason(&error)))?;
-    let text = std::str::from_utf8(&bytes).map_err(|error| failed(&error))?;
-    if text.trim().is_empty() {
-        return Err(failed(&"it is empty"));
-    }
-    Ok(text.trim().into())
 }

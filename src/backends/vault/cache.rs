@@ -3,14 +3,16 @@
 //! A cache that cannot be used is no error: the login is made again. AVP's own files are never read, because they do
 //! not say which server and which role they belong to.
 
-use std::fs::{self, DirBuilder, File, OpenOptions};
+use std::fs::{self, DirBuilder, File, OpenOptions, TryLockError};
 use std::io::{self, Read, Write};
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::process;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
 
 use sha2::{Digest, Sha256};
+use tokio::time::Instant;
 use zeroize::Zeroizing;
 
 use crate::secret::{Text, Value};
@@ -24,6 +26,12 @@ pub(super) struct Cache {
 
 /// No token is nearly as large.
 const LARGEST_FILE: u64 = 64 << 10;
+
+/// A login takes less.
+const LONGEST_WAIT: Duration = Duration::from_secs(5);
+
+/// How often a lock is asked for again.
+const LOCK_POLL: Duration = Duration::from_millis(5);
 
 /// Anyone but the owner may write.
 const OTHERS_WRITE: u32 = 0o022;
@@ -51,10 +59,9 @@ impl Cache {
         if !is_ours(&fs::metadata(&self.folder).ok()?) {
             return None;
         }
-        let nofollow = rustix::fs::OFlags::NOFOLLOW | rustix::fs::OFlags::NONBLOCK;
         let file = OpenOptions::new()
             .read(true)
-            .custom_flags(nofollow.bits().cast_signed())
+            .custom_flags(no_follow())
             .open(&self.file)
             .ok()?;
         let metadata = file.metadata().ok()?;
@@ -83,7 +90,32 @@ impl Cache {
         let _ = fs::remove_file(&self.file);
     }
 
-    fn write(&self, token: &Text) -> io::Result<()> {
+    /// Waits until no other process logs in for the same token, but not for long: without the lock there is a login too
+    /// many, and no more. The system lifts it when its holder ends, however that ends.
+    pub(super) async fn lock(&self, deadline: Instant) -> Option<File> {
+        let file = self.lock_file().ok()?;
+        let end = deadline.min(Instant::now() + LONGEST_WAIT);
+        while let Err(TryLockError::WouldBlock) = file.try_lock() {
+            if Instant::now() >= end {
+                return None;
+            }
+            tokio::time::sleep(LOCK_POLL).await;
+        }
+        Some(file)
+    }
+
+    fn lock_file(&self) -> io::Result<File> {
+        self.make_folder()?;
+        OpenOptions::new()
+            .write(true)
+            .create(true)
+            .truncate(false)
+            .mode(0o600)
+            .custom_flags(no_follow())
+            .open(self.file.with_extension("lock"))
+    }
+
+    fn make_folder(&self) -> io::Result<()> {
         match DirBuilder::new().mode(0o700).create(&self.folder) {
             Err(error) if error.kind() != io::ErrorKind::AlreadyExists => return Err(error),
             _ => {}
@@ -91,6 +123,11 @@ impl Cache {
         if !is_ours(&fs::metadata(&self.folder)?) {
             return Err(io::ErrorKind::PermissionDenied.into());
         }
+        Ok(())
+    }
+
+    fn write(&self, token: &Text) -> io::Result<()> {
+        self.make_folder()?;
         let token = token.expose_str().unwrap_or_default();
         let quoted = Zeroizing::new(serde_json::to_string(token)?);
         let text = Zeroizing::new(format!("{{\n \"vault_token\": {}\n}}\n", quoted.as_str()));
@@ -111,6 +148,12 @@ impl Cache {
         self.file
             .with_extension(format!("{}-{next}.tmp", process::id()))
     }
+}
+
+/// Neither through a link nor into a pipe.
+fn no_follow() -> i32 {
+    let flags = rustix::fs::OFlags::NOFOLLOW | rustix::fs::OFlags::NONBLOCK;
+    flags.bits().cast_signed()
 }
 
 fn create_private(path: &Path) -> io::Result<File> {

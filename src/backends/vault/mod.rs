@@ -6,11 +6,13 @@
 
 mod auth;
 mod cache;
+mod credential;
 mod path;
 mod read;
 mod reply;
 mod session;
 mod settings;
+mod wrapping;
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -48,8 +50,8 @@ struct Vault {
     session: Session,
 }
 
-fn open(options: &Options, _: &Environment) -> Result<Arc<dyn Backend>, SettingsError> {
-    let settings = Settings::parse(options)?;
+fn open(options: &Options, environment: &Environment) -> Result<Arc<dyn Backend>, SettingsError> {
+    let settings = Settings::parse(options, environment)?;
     let client = Client::new(settings.http).map_err(|error| SettingsError {
         message: format!("error encountered setting up default configuration: {error}"),
         hint: error.causes().first().cloned(),
@@ -160,10 +162,13 @@ impl Vault {
     fn unreachable(&self, error: http::Error) -> Error {
         let error = Error::from(error);
         if error.hint.is_none() && error.kind == ErrorKind::Unreachable {
-            let hint = format!(
+            let mut hint = format!(
                 "is the server up, and is its address right? It is set by {}",
                 self.address_from
             );
+            if let Some(proxy) = self.client.proxy() {
+                hint = format!("{hint}; the way leads through the proxy {proxy}");
+            }
             return error.with_hint(hint);
         }
         error

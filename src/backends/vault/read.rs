@@ -90,12 +90,13 @@ impl Read<'_> {
             .with_hint("undelete it in Vault, or name a version that exists")
     }
 
+    /// A wrong path, not an absent secret: `default` must not hide it.
     fn empty(&self) -> Error {
         let message = format!(
             "The Vault path: {} is empty - did you forget to include /data/ in the Vault path for kv-v2?",
             self.path
         );
-        Error::new(ErrorKind::AbsentPath, message).with_hint(
+        Error::new(ErrorKind::Reference, message).with_hint(
             "kv-v2 wants MOUNT/data/NAME; for kv-v1 set avp.kubernetes.io/kv-version: \"1\"",
         )
     }

@@ -11,7 +11,10 @@ use super::reply::{Asked, last, strike};
 use crate::backends::{Error, ErrorKind};
 use crate::clients::http::{Call, Response};
 use crate::clients::retry::is_worth_retrying;
-use crate::secret::{Text, Value};
+use crate::secret::{Map, Text, Value};
+
+/// A cached token that lives no longer than so many seconds is not used.
+const SHORTEST_LIFE: f64 = 10.0;
 
 /// The state of a backend's login.
 #[derive(Default)]
@@ -60,7 +63,7 @@ impl Session {
             State::Failed(error, failed_in) if *failed_in == run => return Err(error.clone()),
             State::Failed(..) | State::Out => {}
         }
-        let outcome = vault.first_token(login, run).await;
+        let outcome = vault.token(login, None, run).await;
         keep(&mut state, outcome, run)
     }
 
@@ -83,7 +86,7 @@ impl Session {
             State::Failed(error, failed_in) if *failed_in == run => return Err(error.clone()),
             _ => {}
         }
-        let outcome = vault.log_in_again(login, run).await;
+        let outcome = vault.token(login, Some(&refused.text), run).await;
         keep(&mut state, outcome, run).map(Some)
     }
 
@@ -102,70 +105,87 @@ fn keep(state: &mut State, outcome: Result<Token, Error>, run: Run) -> Result<To
 }
 
 impl Vault {
-    /// A token out of the cache that still works, or a new one.
-    async fn first_token(&self, login: &Login, run: Run) -> Result<Token, Error> {
-        let credential = login.credential()?;
-        let cache = self.cache(login, &credential);
-        if let Some(text) = cache.as_ref().and_then(Cache::load)
-            && self.is_valid(&text, run).await?
-        {
-            return Ok(Token {
-                text,
-                made_in: None,
-            });
+    /// A token out of the cache that still works and is not the refused one, or a new one.
+    ///
+    /// Of several processes one logs in, while the others wait for its token: they look into the cache again once they
+    /// hold its lock.
+    async fn token(&self, login: &Login, refused: Option<&Text>, run: Run) -> Result<Token, Error> {
+        let credential = login.credential.load()?;
+        let Some(cache) = self.cache(login, &credential) else {
+            return Ok(self.log_in(login, &credential, run).await?.token);
+        };
+        let mut refused = refused.cloned();
+        let mut lock = None;
+        loop {
+            if let Some(text) = cache.load().filter(|text| refused.as_ref() != Some(text)) {
+                if self.is_usable(&text, run).await? {
+                    let made_in = None;
+                    return Ok(Token { text, made_in });
+                }
+                refused = Some(text);
+            }
+            if lock.is_some() {
+                break;
+            }
+            lock = Some(cache.lock(run).await);
         }
-        self.log_in(login, &credential, cache, run).await
+        let made = self.log_in(login, &credential, run).await;
+        match &made {
+            Ok(made) if made.is_worth_keeping => cache.store(&made.token.text),
+            _ if refused.is_some() => cache.clear(),
+            _ => {}
+        }
+        Ok(made?.token)
     }
 
-    async fn log_in_again(&self, login: &Login, run: Run) -> Result<Token, Error> {
-        let credential = login.credential()?;
-        let cache = self.cache(login, &credential);
-        if let Some(cache) = &cache {
-            cache.clear();
-        }
-        self.log_in(login, &credential, cache, run).await
-    }
-
-    async fn log_in(
-        &self,
-        login: &Login,
-        credential: &Text,
-        cache: Option<Cache>,
-        run: Run,
-    ) -> Result<Token, Error> {
-        let call = login.call(credential);
+    async fn log_in(&self, login: &Login, credential: &Text, run: Run) -> Result<Made, Error> {
+        let unwrapped;
+        let proof = if login.credential.is_wrapped {
+            unwrapped = self.unwrapped(login, credential, run).await?;
+            &unwrapped
+        } else {
+            credential
+        };
         let asked = Asked {
             line: format!("PUT {}/v1/{}/login", self.client.address(), login.mount),
             secrets: login.secrets(credential),
         };
-        let sent = self.send(call, None, run).await;
+        let sent = self.send(login.call(proof), None, run).await;
         let response = sent.map_err(|mut error| {
             error.message = strike(&error.message, &asked.secrets);
             error
         })?;
-        let text = client_token(&asked, &response)?;
-        if let Some(cache) = cache.filter(|_| is_sendable(&text)) {
-            cache.store(&text);
-        }
-        Ok(Token {
-            text,
-            made_in: Some(run),
+        let auth = auth(&asked, &response)?;
+        let text = client_token(&asked, &auth)?;
+        Ok(Made {
+            is_worth_keeping: is_sendable(&text) && !has_limited_uses(&auth),
+            token: Token {
+                text,
+                made_in: Some(run),
+            },
         })
     }
 
-    /// Whether the server knows a cached token. A refusal says no; a server that does not answer or is broken is an
+    /// Whether a cached token will do for this run. A refusal says no; a server that does not answer or is broken is an
     /// error, because the login would only wait for the same server again.
-    async fn is_valid(&self, token: &Text, run: Run) -> Result<bool, Error> {
+    async fn is_usable(&self, token: &Text, run: Run) -> Result<bool, Error> {
         let path = "/v1/auth/token/lookup-self";
         let response = self.send(Call::get(path), Some(token), run).await?;
+        let asked = Asked {
+            line: format!("GET {}{path}", self.client.address()),
+            secrets: vec![token],
+        };
         if is_worth_retrying(response.status) {
-            let asked = Asked {
-                line: format!("GET {}{path}", self.client.address()),
-                secrets: vec![token],
-            };
             return Err(asked.refusal(&response));
         }
-        Ok(response.is_success())
+        if !response.is_success() {
+            return Ok(false);
+        }
+        let answer = asked.object(&response)?;
+        Ok(match last(&answer, "data") {
+            Some(Value::Map(data)) => !is_near_its_end(data),
+            _ => true,
+        })
     }
 
     fn cache(&self, login: &Login, credential: &Text) -> Option<Cache> {
@@ -174,7 +194,7 @@ impl Vault {
             b"manifuse 1",
             address.as_bytes(),
             self.namespace.as_deref().unwrap_or_default().as_bytes(),
-            login.name.as_bytes(),
+            login.name().as_bytes(),
             login.mount.as_bytes(),
             login.identity.expose(),
         ];
@@ -183,7 +203,14 @@ impl Vault {
     }
 }
 
-fn client_token(asked: &Asked<'_>, response: &Response) -> Result<Text, Error> {
+/// What a login brought.
+struct Made {
+    token: Token,
+    is_worth_keeping: bool,
+}
+
+/// The part of a login's answer that tells of the token.
+fn auth(asked: &Asked<'_>, response: &Response) -> Result<Map, Error> {
     if !response.is_success() {
         let refusal = asked.refusal(response);
         if refusal.kind == ErrorKind::Denied {
@@ -194,17 +221,40 @@ fn client_token(asked: &Asked<'_>, response: &Response) -> Result<Text, Error> {
         return Err(refusal);
     }
     let object = asked.object(response)?;
-    let token = match last(&object, "auth") {
-        Some(Value::Map(auth)) => last(auth, "client_token"),
-        _ => None,
-    };
-    match token {
+    match last(&object, "auth") {
+        Some(Value::Map(auth)) => Ok(auth.clone()),
+        _ => Ok(Map::new()),
+    }
+}
+
+fn client_token(asked: &Asked<'_>, auth: &Map) -> Result<Text, Error> {
+    match last(auth, "client_token") {
         Some(Value::String(token)) if !token.expose().is_empty() => Ok(token.clone()),
         _ => {
             let message = format!("the login answer holds no token: {}", asked.line);
             Err(Error::new(ErrorKind::Malformed, message)
                 .with_hint("does the login want a second factor, or does another server answer?"))
         }
+    }
+}
+
+/// Whether a token may end before the run does: it has little time left, or somebody counts its uses.
+fn is_near_its_end(data: &Map) -> bool {
+    let never_expires = matches!(last(data, "expire_time"), None | Some(Value::Null));
+    let seconds = number(data, "ttl").unwrap_or(f64::MAX);
+    let has_no_time = seconds < SHORTEST_LIFE && (seconds > 0.0 || !never_expires);
+    has_no_time || has_limited_uses(data)
+}
+
+/// Zero is no limit.
+fn has_limited_uses(data: &Map) -> bool {
+    number(data, "num_uses").is_some_and(|uses| uses != 0.0)
+}
+
+fn number(data: &Map, key: &str) -> Option<f64> {
+    match last(data, key) {
+        Some(Value::Number(number)) => number.expose().parse().ok(),
+        _ => None,
     }
 }
 

@@ -27,6 +27,8 @@ pub enum ErrorKind {
     Tls(TlsFault),
     /// The deadline passed.
     Timeout,
+    /// The rate limit of the settings leaves no time before the deadline.
+    RateLimit,
     /// The answer is larger than the limit.
     TooLarge,
     /// What came is not HTTP, or breaks off in the middle of the head.
@@ -101,6 +103,7 @@ impl Error {
                 Some("the server does not speak TLS on this port: is its address http://?")
             }
             ErrorKind::Timeout => Some("the server is slow or silent; the time limit is a setting"),
+            ErrorKind::RateLimit => Some("raise the rate limit of the settings, or the time limit"),
             ErrorKind::RedirectElsewhere(_) => Some(
                 "the token is not sent to another host: set the address to where the server really is",
             ),
@@ -118,6 +121,9 @@ impl fmt::Display for Error {
             ErrorKind::Connection => write!(f, "no connection: {method} {address}")?,
             ErrorKind::Tls(_) => write!(f, "no secure connection: {method} {address}")?,
             ErrorKind::Timeout => write!(f, "no answer in time: {method} {address}")?,
+            ErrorKind::RateLimit => {
+                write!(f, "the rate limit leaves no time: {method} {address}")?;
+            }
             ErrorKind::TooLarge => {
                 let limit = super::LARGEST_ANSWER >> 20;
                 write!(

@@ -3,10 +3,11 @@
 //! A client is bound to its [`Address`], so that a credential in a header cannot leave for another host. Nothing is
 //! read from the environment here: no proxy variable, no automatic redirect.
 
+mod connection;
 mod error;
+mod headers;
 mod name;
 
-use std::sync::{Arc, OnceLock};
 use std::time::{Duration, SystemTime};
 
 use reqwest::header::{
@@ -16,17 +17,19 @@ use reqwest::{Method, Url};
 use tokio::time::Instant;
 use zeroize::Zeroizing;
 
+use self::connection::Connections;
 pub use self::error::{Error, ErrorKind, TlsFault};
-use super::address::Address;
+pub use self::headers::{HeaderError, Headers};
+use super::address::{Address, authority};
+use super::proxy::Proxy;
+use super::rate::{Limiter, Rate};
 use super::retry::{self, Policy};
+use super::srv::Srv;
 use super::tls::Tls;
 use crate::secret::Text;
 
 /// An answer larger than this is refused (design section 7).
 pub const LARGEST_ANSWER: usize = 16 << 20;
-
-/// A connection that does not come about in this time is given up, so that another try fits into the deadline.
-const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// How to talk to one server.
 #[derive(Clone, Debug)]
@@ -35,6 +38,14 @@ pub struct Config {
     pub address: Address,
     /// Whom it must be, and who we are.
     pub tls: Tls,
+    /// What leads there, if it is not reached directly.
+    pub proxy: Option<Proxy>,
+    /// Whether an address without a port names a service, to be looked up in DNS.
+    pub srv: Option<Srv>,
+    /// What every request carries besides.
+    pub headers: Headers,
+    /// How many calls a second are made; tries again of a call are not counted.
+    pub rate: Option<Rate>,
     /// Further tries.
     pub retry: Policy,
     /// What one call may take, all its tries together; the caller's deadline counts as well.
@@ -46,8 +57,8 @@ pub struct Config {
 /// A client for one server. Connections are kept and shared.
 pub struct Client {
     config: Config,
-    /// Made at the first call: reading the system's roots takes longer than all the rest of a small run.
-    inner: OnceLock<Result<reqwest::Client, Error>>,
+    connections: Connections,
+    limiter: Option<Limiter>,
 }
 
 /// One request.
@@ -113,12 +124,12 @@ impl Client {
     /// A client that has not connected yet. Fails where the TLS settings do not fit together.
     pub fn new(config: Config) -> Result<Self, Error> {
         let client = Self {
+            limiter: config.rate.map(Limiter::new),
             config,
-            inner: OnceLock::new(),
+            connections: Connections::default(),
         };
-        if !client.config.address.is_tls() || !client.config.tls.needs_system_roots() {
-            client.inner(&Call::get("/"))?;
-        }
+        let checked = client.connections.check(&client.config);
+        checked.map_err(|cause| client.setup(&Call::get("/"), &cause))?;
         Ok(client)
     }
 
@@ -127,9 +138,15 @@ impl Client {
         &self.config.address
     }
 
+    /// What leads to it, if it is not reached directly.
+    pub fn proxy(&self) -> Option<&Proxy> {
+        self.config.proxy.as_ref()
+    }
+
     /// Makes the request until there is an answer that is worth no further try. The last answer counts, also when it
     /// is a failure by its status; no answer at all is an error.
     pub async fn send(&self, call: &Call, deadline: Instant) -> Result<Response, Error> {
+        self.permit(call, deadline).await?;
         let own = self.config.timeout.map(|timeout| Instant::now() + timeout);
         let deadline = own.map_or(deadline, |own| own.min(deadline));
         let mut tries = 0;
@@ -156,17 +173,32 @@ impl Client {
         }
     }
 
+    /// Waits until the rate limit lets the call go.
+    async fn permit(&self, call: &Call, deadline: Instant) -> Result<(), Error> {
+        let Some(limiter) = &self.limiter else {
+            return Ok(());
+        };
+        let now = Instant::now();
+        let begin = now.checked_add(limiter.take(now));
+        match begin.filter(|begin| *begin < deadline) {
+            Some(begin) => tokio::time::sleep_until(begin).await,
+            None => return Err(self.error(call, ErrorKind::RateLimit)),
+        }
+        Ok(())
+    }
+
     /// One try, with the redirect that it may follow.
     async fn attempt(&self, call: &Call, deadline: Instant) -> Result<Attempt, Error> {
         let query: Vec<_> = call.query.iter().map(|(k, v)| (*k, v.as_str())).collect();
-        let url = self.config.address.join(&call.path, &query);
+        let target = self.connections.target(&self.config, deadline).await;
+        let url = target.join(&call.path, &query);
         let exchange = async {
             let answer = self.exchange(call, url).await?;
-            match self.redirect(call, &answer)? {
+            match self.redirect(call, target, &answer)? {
                 None => self.read(call, answer).await,
                 Some(url) => {
                     let second = self.exchange(call, url).await?;
-                    if self.redirect(call, &second)?.is_some() {
+                    if self.redirect(call, target, &second)?.is_some() {
                         return Err(self.error(call, ErrorKind::RedirectAgain));
                     }
                     self.read(call, second).await
@@ -180,14 +212,10 @@ impl Client {
 
     /// Sends one request and waits for the head of its answer.
     async fn exchange(&self, call: &Call, url: Url) -> Result<reqwest::Response, Error> {
-        let url = match &self.config.tls.server_name {
-            Some(name) if self.config.address.is_tls() => renamed(url, name),
-            _ => url,
-        };
-        let mut request = self
-            .inner(call)?
-            .request(call.method.clone(), url)
-            .headers(self.headers(call)?);
+        let headers = self.headers(call, &url)?;
+        let made = self.connections.client(&self.config, url);
+        let (client, url) = made.map_err(|cause| self.setup(call, &cause))?;
+        let mut request = client.request(call.method.clone(), url).headers(headers);
         if let Some(body) = &call.body {
             request = request.body(body.expose().to_vec());
         }
@@ -197,11 +225,16 @@ impl Client {
             .map_err(|error| self.broken(call, error))
     }
 
-    fn headers(&self, call: &Call) -> Result<HeaderMap, Error> {
+    fn headers(&self, call: &Call, url: &Url) -> Result<HeaderMap, Error> {
         let mut headers = HeaderMap::new();
-        if self.config.tls.server_name.is_some() {
-            // The URL holds the name for TLS.
-            let host = HeaderValue::try_from(self.config.address.authority());
+        // Where the URL that is asked for holds another name than the server is called by.
+        let host = match self.config.srv {
+            Some(_) => Some(self.config.address.authority()),
+            None if self.config.tls.server_name.is_some() => Some(authority(url)),
+            None => None,
+        };
+        if let Some(host) = host {
+            let host = HeaderValue::try_from(host);
             headers.insert(HOST, host.expect("the host of a URL fits into a header"));
         }
         if call.body.is_some() {
@@ -220,7 +253,12 @@ impl Client {
 
     /// Where to go on, if the answer is a redirect that may be followed: within the server only, because the token
     /// goes along.
-    fn redirect(&self, call: &Call, answer: &reqwest::Response) -> Result<Option<Url>, Error> {
+    fn redirect(
+        &self,
+        call: &Call,
+        target: &Address,
+        answer: &reqwest::Response,
+    ) -> Result<Option<Url>, Error> {
         if !matches!(answer.status().as_u16(), 301 | 302 | 307 | 308)
             || !self.config.follow_redirect
         {
@@ -230,16 +268,12 @@ impl Client {
             .headers()
             .get(LOCATION)
             .and_then(|value| value.to_str().ok());
-        let base = self.config.address.join(&call.path, &[]);
+        let base = target.join(&call.path, &[]);
         let Some(url) = location.and_then(|location| base.join(location).ok()) else {
             return Err(self.error(call, ErrorKind::RedirectNowhere));
         };
-        if !self.config.address.is_origin_of(&url) {
-            let host = url.host_str().unwrap_or_default();
-            let target = match url.port() {
-                Some(port) => format!("{}://{host}:{port}", url.scheme()),
-                None => format!("{}://{host}", url.scheme()),
-            };
+        if !target.may_lead_to(&url) && !self.config.address.may_lead_to(&url) {
+            let target = format!("{}://{}", url.scheme(), authority(&url));
             return Err(self.error(call, ErrorKind::RedirectElsewhere(target)));
         }
         Ok(Some(url))
@@ -275,34 +309,8 @@ impl Client {
         })
     }
 
-    fn inner(&self, call: &Call) -> Result<&reqwest::Client, Error> {
-        let made = self.inner.get_or_init(|| {
-            self.build().map_err(|cause| {
-                let kind = ErrorKind::Setup;
-                Error::new(call.method.as_str(), &self.config.address, kind).with_cause(&cause)
-            })
-        });
-        made.as_ref().map_err(Clone::clone)
-    }
-
-    fn build(&self) -> Result<reqwest::Client, reqwest::Error> {
-        let Config { address, tls, .. } = &self.config;
-        let mut builder = reqwest::Client::builder()
-            .no_proxy()
-            .redirect(reqwest::redirect::Policy::none())
-            .retry(reqwest::retry::never())
-            .referer(false)
-            .connect_timeout(CONNECT_TIMEOUT)
-            .user_agent(concat!("manifuse/", env!("CARGO_PKG_VERSION")));
-        if let Some(socket) = address.socket() {
-            builder = builder.unix_socket(socket);
-        }
-        if tls.server_name.is_some() {
-            let resolver = name::OneHost::new(address.host());
-            // HTTP/2 would take the host from the URL, which holds the name for TLS.
-            builder = builder.dns_resolver(Arc::new(resolver)).http1_only();
-        }
-        tls.apply(builder, address.is_tls()).build()
+    fn setup(&self, call: &Call, cause: &reqwest::Error) -> Error {
+        self.error(call, ErrorKind::Setup).with_cause(cause)
     }
 
     fn error(&self, call: &Call, kind: ErrorKind) -> Error {
@@ -347,11 +355,4 @@ fn append(buffer: &mut Zeroizing<Vec<u8>>, bytes: &[u8]) {
         *buffer = larger;
     }
     buffer.extend_from_slice(bytes);
-}
-
-/// The URL under the name that TLS asks for; the resolver leads it to the real host.
-fn renamed(mut url: Url, name: &str) -> Url {
-    // A name that is no host was refused by the settings.
-    let _ = url.set_host(Some(name));
-    url
 }

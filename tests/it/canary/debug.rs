@@ -7,7 +7,8 @@ use std::sync::Arc;
 
 use manifuse::backends::{Answer, Error, ErrorKind, Outcome};
 use manifuse::clients::Address;
-use manifuse::clients::http::{Call, Config};
+use manifuse::clients::http::{Call, Config, Headers};
+use manifuse::clients::proxy::Proxy;
 use manifuse::clients::tls::Tls;
 use manifuse::diagnostics::{Diagnostic, Fault, Place, Source, Span};
 use manifuse::env::{Environment, Options, Origin, Setting};
@@ -98,9 +99,16 @@ fn requests_show_no_credential() {
     assert!(assert_hidden(&call).contains("X-Vault-Token"));
     let address = Address::parse(&format!("http://me:{SETTING}@vault.test/?{SETTING}")).unwrap();
     assert_eq!(assert_hidden(&address), "http://vault.test");
+    let mut headers = Headers::default();
+    headers.insert("X-Team", SETTING).unwrap();
+    let proxy = Proxy::parse(&format!("http://me:{SETTING}@proxy.test")).unwrap();
     let config = Config {
         address,
         tls: Tls::default(),
+        proxy: Some(proxy),
+        srv: None,
+        headers,
+        rate: None,
         retry: manifuse::clients::retry::Policy {
             retries: 0,
             first_wait: std::time::Duration::ZERO,
@@ -109,6 +117,7 @@ fn requests_show_no_credential() {
         follow_redirect: false,
     };
     assert!(assert_hidden(&config).contains("http://vault.test"));
+    assert!(assert_hidden(&config).contains("http://proxy.test"));
     let error = Error::new(ErrorKind::Denied, "denied");
     assert!(assert_hidden(&error).contains("denied"));
 }

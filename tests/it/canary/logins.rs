@@ -29,6 +29,32 @@ fn github(case: Case) -> Case {
         .env("AVP_GITHUB_TOKEN", CREDENTIAL)
 }
 
+fn ldap(case: Case) -> Case {
+    userpass(case).env("AVP_AUTH_TYPE", "ldap")
+}
+
+fn jwt(case: Case) -> Case {
+    case.env("AVP_AUTH_TYPE", "jwt")
+        .env("AVP_ROLE", "argocd")
+        .env("AVP_JWT", format!("eyJ.{CREDENTIAL}"))
+}
+
+fn wrapped(case: Case) -> Case {
+    case.env("AVP_AUTH_TYPE", "approle")
+        .env("AVP_ROLE_ID", format!("role-{CREDENTIAL}"))
+        .env("AVP_SECRET_ID_WRAPPED", format!("wrap-{CREDENTIAL}"))
+}
+
+/// Says that a wrapping token is right, and gives back what was sent where it should log in.
+fn unwraps(request: &Request) -> Reply {
+    let data = match request.target.rsplit('/').next() {
+        Some("lookup") => r#"{"creation_path":"auth/approle/role/app/secret-id"}"#.to_owned(),
+        Some("unwrap") => format!(r#"{{"secret_id":"unwrapped-{CREDENTIAL}"}}"#),
+        _ => return echo(request),
+    };
+    Reply::json(200, format!(r#"{{"data":{data}}}"#))
+}
+
 fn kubernetes(case: Case) -> Case {
     case.env("AVP_AUTH_TYPE", "k8s")
         .env("AVP_K8S_ROLE", "argocd")
@@ -54,6 +80,57 @@ fn refused() -> Vec<Case> {
         userpass(case("a password with an echo", 3, refused)).answers(echo),
         github(case("a GitHub token with an echo", 3, refused)).answers(echo),
         kubernetes(case("a service account with an echo", 3, refused)).answers(echo),
+        ldap(case("an LDAP password with an echo", 3, refused)).answers(echo),
+        jwt(case("a JWT with an echo", 3, refused)).answers(echo),
+        wrapped(case("an unwrapped secret id with an echo", 3, refused)).answers(unwraps),
+        wrapped(case("a used wrapping token with an echo", 3, "already")).answers(echo),
+        wrapped(case(
+            "a wrapping token made elsewhere",
+            3,
+            "does not hold a secret id",
+        ))
+        .answers(|request| {
+            let sent = String::from_utf8_lossy(&request.body).replace(['"', '{', '}'], "");
+            Reply::json(200, format!(r#"{{"data":{{"creation_path":"{sent}"}}}}"#))
+        }),
+        wrapped(case(
+            "a wrapping token that holds something else",
+            1,
+            "holds no secret id",
+        ))
+        .answers(|request| match request.target.rsplit('/').next() {
+            Some("unwrap") => Reply::json(200, format!(r#"{{"data":{{"x":"{BODY}"}}}}"#)),
+            _ => unwraps(request),
+        }),
+        wrapped(case(
+            "a page for a wrapping token",
+            1,
+            "the answer is not the JSON that Vault gives",
+        ))
+        .answers(|_| Reply::new(200, format!("<html>{BODY}</html>"))),
+        wrapped(case(
+            "an unwrapping led elsewhere",
+            3,
+            "redirects to another host",
+        ))
+        .answers(|request| {
+            let body: serde_json::Value = serde_json::from_slice(&request.body).unwrap();
+            let location = format!("http://{}.test/", body["token"].as_str().unwrap());
+            Reply::new(307, BODY).with_header("Location", &location)
+        }),
+        jwt(case("a JWT that is not there", 2, "could not read the JWT"))
+            .env("AVP_JWT", "")
+            .env("AVP_JWT_PATH", "nothing"),
+        jwt(case(
+            "a JWT instead of its file",
+            2,
+            "could not read the JWT",
+        ))
+        .env("AVP_JWT", "")
+        .env(
+            "AVP_JWT_PATH",
+            format!("{CREDENTIAL}.{}", "eyJ".repeat(100)),
+        ),
         approle(case(
             "a page for a login",
             1,

@@ -1,6 +1,6 @@
 //! Settings that are wrong, in each of their places.
 
-use super::{CREDENTIAL, Case, HOST, SETTING, TOKEN, URL, VARIABLE, case, check};
+use super::{CREDENTIAL, Case, HOST, Reply, SETTING, TOKEN, URL, VARIABLE, case, check};
 
 #[test]
 fn variables_that_are_wrong() {
@@ -57,11 +57,35 @@ fn variables() -> Vec<Case> {
             format!("x:{SETTING}@h"),
         ),
         address("no URL at all", 2, "it is not a URL", SETTING.to_owned()),
-        case("a proxy with a password", 3, "no connection")
+        case("a silent proxy with a password", 3, "no connection")
             .env("HTTP_PROXY", format!("http://x:{SETTING}@{HOST}"))
             .env("ALL_PROXY", format!("http://x:{SETTING}@{HOST}"))
-            .env("VAULT_HTTP_PROXY", format!("http://x:{SETTING}@{HOST}"))
-            .env("VAULT_ADDR", "http://127.0.0.1:1"),
+            .env(
+                "VAULT_HTTP_PROXY",
+                format!("http://x:{SETTING}@127.0.0.1:1"),
+            ),
+        case("a proxy that refuses a password", 3, "answered 407")
+            .env("VAULT_PROXY_ADDR", format!("http://x:{SETTING}@{HOST}"))
+            .answers(|_| Reply::new(407, SETTING)),
+        case("a tunnel that is refused", 3, "no connection")
+            .env("VAULT_PROXY_ADDR", format!("http://x:{SETTING}@{HOST}"))
+            .env("VAULT_ADDR", "https://vault.test")
+            .answers(|_| Reply::new(407, SETTING)),
+        case("a SOCKS proxy that is none", 3, "no connection")
+            .env("VAULT_PROXY_ADDR", format!("socks5://x:{SETTING}@{HOST}")),
+        case("a proxy of the system that is none", 2, "http_proxy")
+            .env("http_proxy", format!("ftp://x:{SETTING}@h"))
+            .env("VAULT_ADDR", "http://vault.test"),
+        case("a proxy that is none", 2, SETUP)
+            .env("VAULT_PROXY_ADDR", format!("ftp://x:{SETTING}@h")),
+        wrong("headers that are none", "VAULT_HEADERS"),
+        case("headers that are no texts", 2, SETUP)
+            .env("VAULT_HEADERS", format!(r#"{{"A": ["{SETTING}"]}}"#)),
+        case("a header with a line end", 2, SETUP)
+            .env("VAULT_HEADERS", format!(r#"{{"A": "{SETTING}\n"}}"#)),
+        wrong("a rate limit", "VAULT_RATE_LIMIT"),
+        wrong("a wish for SRV records", "VAULT_SRV_LOOKUP"),
+        wrong("a DNS server", "MANIFUSE_VAULT_DNS_SERVER"),
         wrong("an agent's address", "VAULT_AGENT_ADDR"),
         wrong("a number of tries", "VAULT_MAX_RETRIES"),
         wrong("a time", "VAULT_CLIENT_TIMEOUT"),
@@ -105,9 +129,9 @@ fn variables() -> Vec<Case> {
         case(
             "another way to log in",
             2,
-            "Must provide a supported Authentication Type, received ldap",
+            "Must provide a supported Authentication Type, received oidc",
         )
-        .env("AVP_AUTH_TYPE", "ldap")
+        .env("AVP_AUTH_TYPE", "oidc")
         .env("AVP_PASSWORD", CREDENTIAL),
         case(
             "another store",

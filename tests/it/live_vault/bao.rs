@@ -11,6 +11,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use manifuse::env::Environment;
+use rcgen::{KeyPair, PKCS_ED25519, SigningKey};
 use serde_json::{Value, json};
 
 use crate::support::server::{Reply, Request, Server};
@@ -18,6 +19,8 @@ use crate::support::server::{Reply, Request, Server};
 /// Tests that share the server read; the one that seals it writes.
 static IN_USE: RwLock<()> = RwLock::new(());
 static READY: OnceLock<()> = OnceLock::new();
+/// What JWTs are signed with.
+static JWT_KEY: OnceLock<KeyPair> = OnceLock::new();
 static SETTING_UP: Mutex<()> = Mutex::new(());
 
 #[expect(dead_code, reason = "held, not looked at")]
@@ -32,6 +35,9 @@ pub(super) struct Bao {
     pub(super) tls_address: String,
     pub(super) root_token: String,
     pub(super) ca_file: String,
+    pub(super) client_certificate: String,
+    pub(super) client_key: String,
+    jwt_key: &'static KeyPair,
     unseal_key: String,
     environment: Environment,
     _hold: Hold,
@@ -63,6 +69,9 @@ impl Bao {
             tls_address: variable("VAULT_TLS_ADDR"),
             root_token: variable("VAULT_TOKEN"),
             ca_file: variable("LIVE_CA_FILE"),
+            client_certificate: variable("LIVE_CLIENT_CERT"),
+            client_key: variable("LIVE_CLIENT_KEY"),
+            jwt_key: JWT_KEY.get_or_init(|| KeyPair::generate_for(&PKCS_ED25519).unwrap()),
             unseal_key: variable("VAULT_UNSEAL_KEY"),
             environment,
             _hold: hold,
@@ -96,6 +105,10 @@ impl Bao {
         let user = r#"{"password":"pass word","token_policies":"reader"}"#;
         self.root("POST", "auth/userpass/users/reader", user);
         self.set_up_kubernetes();
+        self.set_up_jwt();
+        let certificate = std::fs::read_to_string(&self.client_certificate).unwrap();
+        let role = json!({"certificate": certificate, "token_policies": "reader"});
+        self.root("POST", "auth/cert/certs/machine", &role.to_string());
         self.set_up_namespace();
     }
 
@@ -119,6 +132,43 @@ impl Bao {
             "audience": "vault",
         });
         self.root("POST", "auth/kubernetes/role/app", &role.to_string());
+    }
+
+    fn set_up_jwt(&self) {
+        let config = json!({"jwt_validation_pubkeys": [self.jwt_key.public_key_pem()]});
+        self.root("POST", "auth/jwt/config", &config.to_string());
+        let role = json!({
+            "role_type": "jwt",
+            "user_claim": "sub",
+            "bound_audiences": "vault",
+            "token_policies": "reader",
+        });
+        self.root("POST", "auth/jwt/role/ci", &role.to_string());
+    }
+
+    /// A token that this server's JWT login takes.
+    pub(super) fn jwt(&self) -> String {
+        let now = SystemTime::now()
+            .duration_since(UNIX_EPOCH)
+            .unwrap()
+            .as_secs();
+        let claims = json!({
+            "aud": "vault", "sub": "ci", "iat": now, "nbf": now - 5, "exp": now + 600,
+        });
+        let head = URL_SAFE_NO_PAD.encode(r#"{"alg":"EdDSA","typ":"JWT"}"#);
+        let signed = format!("{head}.{}", URL_SAFE_NO_PAD.encode(claims.to_string()));
+        let signature = self.jwt_key.sign(signed.as_bytes()).unwrap();
+        format!("{signed}.{}", URL_SAFE_NO_PAD.encode(signature))
+    }
+
+    /// A wrapping token for what a POST brings, made as the root.
+    pub(super) fn wrapped(&self, path: &str) -> String {
+        let headers = [
+            ("X-Vault-Token", self.root_token.as_str()),
+            ("X-Vault-Wrap-TTL", "60s"),
+        ];
+        let answer = self.expect_success("POST", path, &headers, "{}");
+        answer["wrap_info"]["token"].as_str().unwrap().to_owned()
     }
 
     fn set_up_namespace(&self) {
@@ -282,8 +332,17 @@ impl Bao {
 
 /// A server before the real one that hands everything on, so that requests can be counted.
 pub(super) fn counted(bao: &Bao) -> Server {
+    counted_after(bao, |_, _| {})
+}
+
+/// The same, after something was done to the real one.
+pub(super) fn counted_after(
+    bao: &Bao,
+    before: impl Fn(&str, &Request) + Send + Sync + 'static,
+) -> Server {
     let address = bao.address.clone();
     Server::start(move |request: &Request| {
+        before(&address, request);
         let skipped = ["host", "content-length", "connection"];
         let headers = request
             .headers
@@ -304,7 +363,7 @@ pub(super) fn counted(bao: &Bao) -> Server {
 }
 
 /// One request over HTTP/1.0: the answer ends with the connection.
-fn exchange(
+pub(super) fn exchange(
     address: &str,
     method: &str,
     target: &str,

@@ -4,6 +4,7 @@
 //! All tests are `#[ignore]`d and fail where the server's variables are missing: none is skipped and looks green.
 
 mod bao;
+mod sharing;
 
 use std::path::Path;
 use std::process::{Command, Stdio};
@@ -44,6 +45,7 @@ fn logins(bao: &Bao, folder: &Path) -> Vec<(&'static str, Vec<(&'static str, Str
                 ("AVP_K8S_TOKEN_PATH", &Bao::service_account_token(folder)),
             ],
         ),
+        named("jwt", &[("AVP_ROLE", "ci"), ("AVP_JWT", &bao.jwt())]),
     ]
 }
 
@@ -89,6 +91,79 @@ fn each_login_reads_with_one_request_per_secret_and_one_for_itself() {
 
 #[test]
 #[ignore = "needs the live OpenBao of tests/live/run"]
+fn a_client_certificate_is_a_login() {
+    let bao = Bao::shared();
+    let settings = |role: &str| {
+        [
+            ("AVP_AUTH_TYPE", "cert".to_owned()),
+            ("AVP_ROLE", role.to_owned()),
+            ("VAULT_CACERT", bao.ca_file.clone()),
+            ("VAULT_CLIENT_CERT", bao.client_certificate.clone()),
+            ("VAULT_CLIENT_KEY", bao.client_key.clone()),
+        ]
+    };
+    let read = |role| {
+        fetch(
+            backend(&bao.tls_address, &settings(role)).as_ref(),
+            "secret/data/app/0",
+        )
+    };
+    for role in ["", "machine"] {
+        assert_eq!(text(&read(role).unwrap(), "user"), "u0");
+    }
+    assert_eq!(read("nobody").unwrap_err().kind, ErrorKind::Denied);
+}
+
+#[test]
+#[ignore = "needs the live OpenBao of tests/live/run"]
+fn a_wrapped_secret_id_opens_once() {
+    let bao = Bao::shared();
+    let proxy = counted(&bao);
+    let settings = |token: String| {
+        [
+            ("AVP_AUTH_TYPE", "approle".to_owned()),
+            ("AVP_ROLE_ID", bao.role_id()),
+            ("AVP_SECRET_ID_WRAPPED", token),
+        ]
+    };
+    let read = |token: &str| {
+        let settings = settings(token.to_owned());
+        fetch(
+            backend(&proxy.url(), &settings).as_ref(),
+            "secret/data/app/0",
+        )
+    };
+    let token = bao.wrapped("auth/approle/role/app/secret-id");
+    assert_eq!(text(&read(&token).unwrap(), "user"), "u0");
+    assert_eq!(
+        proxy.lines(),
+        [
+            "PUT /v1/sys/wrapping/lookup",
+            "PUT /v1/sys/wrapping/unwrap",
+            "PUT /v1/auth/approle/login",
+            "GET /v1/secret/data/app/0"
+        ]
+    );
+    let error = read(&token).unwrap_err();
+    assert_eq!(error.kind, ErrorKind::Denied);
+    assert!(
+        error.message.contains("has been unwrapped already"),
+        "{error} {:?}",
+        error.causes
+    );
+    // What somebody else wrapped is not opened.
+    let other = bao.wrapped("sys/wrapping/wrap");
+    let error = read(&other).unwrap_err();
+    assert!(
+        error.message.contains("does not hold a secret id"),
+        "{error} {:?}",
+        error.causes
+    );
+    assert_eq!(error.causes, ["it was made at sys/wrapping/wrap"]);
+}
+
+#[test]
+#[ignore = "needs the live OpenBao of tests/live/run"]
 fn a_wrong_credential_is_denied() {
     let bao = Bao::shared();
     for settings in [
@@ -103,7 +178,17 @@ fn a_wrong_credential_is_denied() {
             ("AVP_USERNAME", "reader"),
             ("AVP_PASSWORD", "CANARY"),
         ],
-        // This server has no such login: 404 or 403, never a token.
+        vec![
+            ("AVP_AUTH_TYPE", "jwt"),
+            ("AVP_ROLE", "ci"),
+            ("AVP_JWT", "CANARY"),
+        ],
+        // This server has no such logins: 404 or 403, never a token.
+        vec![
+            ("AVP_AUTH_TYPE", "ldap"),
+            ("AVP_USERNAME", "reader"),
+            ("AVP_PASSWORD", "CANARY"),
+        ],
         vec![("AVP_AUTH_TYPE", "github"), ("AVP_GITHUB_TOKEN", "CANARY")],
     ] {
         let settings: Vec<_> = settings
@@ -185,7 +270,13 @@ fn each_way_of_being_absent_is_told() {
         "Could not find secrets at path nomount/data/x"
     );
     assert!(error("secret/data/gone", None).starts_with("The secret version  for Vault path"));
-    assert!(error("secret/app/0", None).starts_with("The Vault path: secret/app/0 is empty"));
+    let wrong = fetch(root.as_ref(), "secret/app/0").unwrap_err();
+    assert_eq!(wrong.kind, ErrorKind::Reference);
+    assert!(
+        wrong
+            .message
+            .starts_with("The Vault path: secret/app/0 is empty")
+    );
     let other = fetch(root.as_ref(), "kv1/app").unwrap_err();
     assert_eq!(
         other.message,

@@ -4,11 +4,14 @@ use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::thread;
+use std::time::Duration;
 
 use manifuse::backends::ErrorKind;
 
 use super::{TOKEN, auth, failure, fetch, kv2, open, request, run};
+use crate::support::program::Program;
 use crate::support::server::{Reply, Request, Server};
 
 /// Each login gives the next token, `t.CANARY-1` and so on; which tokens are good is for the test to say.
@@ -47,9 +50,13 @@ impl Login<'_> {
     }
 }
 
+/// The kept tokens. Beside each lies an empty file to lock, which stays.
 fn files(home: &Path) -> Vec<PathBuf> {
     let entries = fs::read_dir(home.join(".avp")).into_iter().flatten();
-    entries.map(|entry| entry.unwrap().path()).collect()
+    let paths = entries.map(|entry| entry.unwrap().path());
+    paths
+        .filter(|path| path.extension().is_none_or(|extension| extension != "lock"))
+        .collect()
 }
 
 const LOGIN: &str = "PUT /v1/auth/approle/login";
@@ -313,4 +320,161 @@ fn a_broken_server_is_told_at_the_lookup() {
     assert_eq!(error.kind, ErrorKind::Unreachable);
     assert_eq!(error.causes, ["Vault is sealed"]);
     assert_eq!(server.lines(), [LOGIN, READ, LOOKUP]);
+}
+
+/// A run must not end in the middle because its token does.
+#[test]
+fn a_token_near_its_end_is_not_used() {
+    for (lookup, is_used) in [
+        (
+            r#"{"data":{"ttl":3600,"num_uses":0,"expire_time":"x"}}"#,
+            true,
+        ),
+        (r#"{"data":{"ttl":0,"expire_time":null}}"#, true),
+        (r#"{"data":{"ttl":9,"expire_time":"x"}}"#, false),
+        (r#"{"data":{"ttl":0,"expire_time":"x"}}"#, false),
+        (
+            r#"{"data":{"ttl":3600,"num_uses":3,"expire_time":"x"}}"#,
+            false,
+        ),
+    ] {
+        let home = tempfile::tempdir().unwrap();
+        let server = Server::start(move |request: &Request| match request.method.as_str() {
+            "PUT" => Reply::json(200, auth(TOKEN)),
+            _ if request.target.ends_with("lookup-self") => Reply::json(200, lookup),
+            _ => Reply::json(200, kv2(r#"{"k":"v"}"#)),
+        });
+        let login = Login {
+            url: &server.url(),
+            home: home.path(),
+            more: &[],
+        };
+        login.run();
+        login.run();
+        let expected = match is_used {
+            true => vec![LOGIN, READ, LOOKUP, READ],
+            false => vec![LOGIN, READ, LOOKUP, LOGIN, READ],
+        };
+        assert_eq!(server.lines(), expected, "{lookup}");
+    }
+}
+
+#[test]
+fn a_token_of_counted_uses_is_not_kept() {
+    let home = tempfile::tempdir().unwrap();
+    let server = Server::start(|request: &Request| match request.method.as_str() {
+        "PUT" => Reply::json(
+            200,
+            format!(r#"{{"auth":{{"client_token":"{TOKEN}","num_uses":5}}}}"#),
+        ),
+        _ => Reply::json(200, kv2(r#"{"k":"v"}"#)),
+    });
+    let url = server.url();
+    Login {
+        url: &url,
+        home: home.path(),
+        more: &[],
+    }
+    .run();
+    assert!(files(home.path()).is_empty());
+}
+
+/// Twenty processes with one home, all at once: one logs in, none fails, no file is torn.
+#[test]
+fn processes_share_one_login() {
+    const PROCESSES: usize = 20;
+    let server = Server::start(|request: &Request| match request.method.as_str() {
+        "PUT" => Reply::json(200, auth(TOKEN)).after(Duration::from_millis(100)),
+        _ if request.header("x-vault-token") == Some(TOKEN) => {
+            Reply::json(200, kv2(r#"{"k":"v"}"#))
+        }
+        _ => Reply::json(403, r#"{"errors":["permission denied"]}"#),
+    });
+    let home = tempfile::tempdir().unwrap();
+    let program = || {
+        Program::manifuse(["generate", "-"])
+            .env("HOME", home.path().to_str().unwrap())
+            .env("AVP_TYPE", "vault")
+            .env("VAULT_ADDR", server.url())
+            .env("AVP_AUTH_TYPE", "approle")
+            .env("AVP_ROLE_ID", "r")
+            .env("AVP_SECRET_ID", "s")
+            .stdin("kind: X\na: <path:kv/data/a#k>\n")
+    };
+    let stop = AtomicBool::new(false);
+    thread::scope(|scope| {
+        let watched = scope.spawn(|| watch(home.path(), &stop));
+        let runs: Vec<_> = (0..PROCESSES)
+            .map(|_| scope.spawn(|| program().run()))
+            .collect();
+        for run in runs {
+            let run = run.join().unwrap();
+            assert_eq!(run.code, Some(0), "{}", run.stderr);
+            assert_eq!(run.stdout, b"kind: X\na: v\n");
+        }
+        stop.store(true, Ordering::SeqCst);
+        watched.join().unwrap();
+    });
+    let count = |line: &str| server.lines().iter().filter(|l| *l == line).count();
+    assert_eq!((count(LOGIN), count(READ)), (1, PROCESSES));
+    let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
+    assert_eq!(mode(&home.path().join(".avp")), 0o700);
+    let [file] = &files(home.path())[..] else {
+        panic!("drafts stay behind")
+    };
+    assert_eq!(mode(file), 0o600);
+}
+
+/// Reads the file over and over: it is not there, or whole.
+fn watch(home: &Path, stop: &AtomicBool) {
+    let whole = format!("{{\n \"vault_token\": \"{TOKEN}\"\n}}\n");
+    while !stop.load(Ordering::SeqCst) {
+        for file in files(home) {
+            if file
+                .extension()
+                .is_some_and(|extension| extension == "json")
+            {
+                assert_eq!(fs::read_to_string(file).unwrap(), whole);
+            }
+        }
+        thread::sleep(Duration::from_millis(1));
+    }
+}
+
+/// A lock that somebody holds is waited for, but not for ever, and a file that cannot be locked is no hindrance.
+#[test]
+fn a_lock_is_no_hindrance() {
+    let home = tempfile::tempdir().unwrap();
+    let server = vault(|_| true);
+    let url = server.url();
+    let login = Login {
+        url: &url,
+        home: home.path(),
+        more: &[],
+    };
+    login.run();
+    let [file] = &files(home.path())[..] else {
+        panic!()
+    };
+    let lock = file.with_extension("lock");
+    let mode = fs::metadata(&lock).unwrap().permissions().mode() & 0o777;
+    assert_eq!(mode, 0o600);
+
+    fs::remove_file(file).unwrap();
+    let held = fs::File::open(&lock).unwrap();
+    held.lock().unwrap();
+    thread::scope(|scope| {
+        let waiting = scope.spawn(|| login.run());
+        thread::sleep(Duration::from_millis(200));
+        assert_eq!(server.lines(), [LOGIN, READ], "it waits");
+        held.unlock().unwrap();
+        waiting.join().unwrap();
+    });
+    assert_eq!(server.lines(), [LOGIN, READ].repeat(2));
+
+    fs::remove_file(file).unwrap();
+    fs::remove_file(&lock).unwrap();
+    fs::create_dir(&lock).unwrap();
+    login.run();
+    assert_eq!(server.lines(), [LOGIN, READ].repeat(3));
 }

@@ -4,17 +4,22 @@ use manifuse::backends::ErrorKind;
 use manifuse::env::{Environment, Origin, Setting};
 
 use super::{SECRET, TOKEN, auth, failure, fetch, kv2, open, options, request, run, text};
+use crate::support::certificates::Certificates;
 use crate::support::server::{Reply, Request, Server};
 
 /// Any login gives the token; reads want it.
 fn vault() -> Server {
-    Server::start(|request: &Request| match request.method.as_str() {
+    Server::start(vault_answers)
+}
+
+fn vault_answers(request: &Request) -> Reply {
+    match request.method.as_str() {
         "PUT" => Reply::json(200, auth(TOKEN)),
         _ if request.header("x-vault-token") == Some(TOKEN) => {
             Reply::json(200, kv2(r#"{"k":"v"}"#))
         }
         _ => Reply::json(403, r#"{"errors":["permission denied"]}"#),
-    })
+    }
 }
 
 /// Logs in with these settings and reads once: the login's request.
@@ -92,6 +97,90 @@ fn kubernetes() {
     ]);
     assert_eq!(request.line(), "PUT /v1/auth/k8s/login");
     assert_eq!(body(&request), r#"{"jwt":"e.y.J","role":"r"}"#);
+}
+
+#[test]
+fn ldap() {
+    let request = login(&[
+        ("AVP_AUTH_TYPE", "ldap"),
+        ("AVP_USERNAME", "me"),
+        ("AVP_PASSWORD", "p"),
+    ]);
+    assert_eq!(request.line(), "PUT /v1/auth/ldap/login/me");
+    assert_eq!(body(&request), r#"{"password":"p"}"#);
+}
+
+#[test]
+fn jwt_as_text_without_a_role() {
+    let request = login(&[("AVP_AUTH_TYPE", "jwt"), ("AVP_JWT", "e.y.J")]);
+    assert_eq!(request.line(), "PUT /v1/auth/jwt/login");
+    assert_eq!(body(&request), r#"{"jwt":"e.y.J"}"#);
+}
+
+#[test]
+fn jwt_out_of_a_file() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("jwt");
+    std::fs::write(&path, "e.y.J\n").unwrap();
+    let request = login(&[
+        ("AVP_AUTH_TYPE", "jwt"),
+        ("AVP_ROLE", "r"),
+        ("AVP_JWT_PATH", path.to_str().unwrap()),
+        ("AVP_MOUNT_PATH", "auth/oidc"),
+    ]);
+    assert_eq!(request.line(), "PUT /v1/auth/oidc/login");
+    assert_eq!(body(&request), r#"{"jwt":"e.y.J","role":"r"}"#);
+}
+
+#[test]
+fn certificate() {
+    let certificates = Certificates::new(&["127.0.0.1"]);
+    let folder = tempfile::tempdir().unwrap();
+    let write = |name: &str, text: &str| {
+        let path = folder.path().join(name);
+        std::fs::write(&path, text).unwrap();
+        path.to_str().unwrap().to_owned()
+    };
+    let pair = [
+        write("c.pem", &certificates.client_pem),
+        write("k.pem", &certificates.client_key_pem),
+    ];
+    for (role, expected) in [("", "{}"), ("web", r#"{"name":"web"}"#)] {
+        let tls = certificates.server_for_known_clients();
+        let server = Server::start_tls(tls, vault_answers);
+        let url = server.url();
+        let backend = open(&[
+            ("VAULT_ADDR", url.as_str()),
+            ("VAULT_CACERT_BYTES", &certificates.ca_pem),
+            ("VAULT_CLIENT_CERT", &pair[0]),
+            ("VAULT_CLIENT_KEY", &pair[1]),
+            ("AVP_AUTH_TYPE", "cert"),
+            ("AVP_ROLE", role),
+        ]);
+        fetch(backend.unwrap().as_ref(), "kv/data/a").unwrap();
+        let request = server.requests().remove(0);
+        assert_eq!(request.line(), "PUT /v1/auth/cert/login");
+        assert_eq!(body(&request), expected);
+    }
+}
+
+/// A role for all methods does not take the place of Kubernetes' own, unless a named backend says it.
+#[test]
+fn kubernetes_takes_the_general_role_as_well() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("jwt");
+    std::fs::write(&path, "e.y.J").unwrap();
+    let path = path.to_str().unwrap();
+    let kind = [
+        ("AVP_AUTH_TYPE", "kubernetes"),
+        ("AVP_K8S_TOKEN_PATH", path),
+    ];
+    let role = |more: &[(&'static str, &'static str)]| {
+        body(&login(&[&kind[..], more].concat())).to_owned()
+    };
+    assert_eq!(role(&[("AVP_ROLE", "r")]), r#"{"jwt":"e.y.J","role":"r"}"#);
+    let both = role(&[("AVP_ROLE", "r"), ("AVP_K8S_ROLE", "k")]);
+    assert_eq!(both, r#"{"jwt":"e.y.J","role":"k"}"#);
 }
 
 #[test]
@@ -235,6 +324,18 @@ const WRONG: &[(&[(&str, &str)], &str)] = &[
         "AVP_GITHUB_TOKEN for github authentication cannot be empty",
     ),
     (
+        &[("AVP_AUTH_TYPE", "jwt"), ("AVP_ROLE", "r")],
+        "AVP_JWT or AVP_JWT_PATH for jwt authentication cannot be empty",
+    ),
+    (
+        &[("AVP_AUTH_TYPE", "ldap"), ("AVP_USERNAME", "CANARY")],
+        "AVP_USERNAME and AVP_PASSWORD for ldap authentication cannot be empty",
+    ),
+    (
+        &[("AVP_AUTH_TYPE", "cert")],
+        "VAULT_CLIENT_CERT and VAULT_CLIENT_KEY for cert authentication cannot be empty",
+    ),
+    (
         &[("AVP_AUTH_TYPE", "k8s")],
         "AVP_K8S_ROLE cannot be empty when using Kubernetes Auth",
     ),
@@ -321,6 +422,56 @@ const WRONG_SETUP: &[(&str, &str, &str)] = &[
         "VAULT_TLS_SERVER_NAME",
         "a/b",
         "VAULT_TLS_SERVER_NAME: it is no host name",
+    ),
+    (
+        "VAULT_RATE_LIMIT",
+        "CANARY",
+        "VAULT_RATE_LIMIT was provided but incorrectly formatted",
+    ),
+    (
+        "VAULT_SRV_LOOKUP",
+        "CANARY",
+        "could not parse VAULT_SRV_LOOKUP",
+    ),
+    (
+        "VAULT_DISABLE_REDIRECTS",
+        "CANARY",
+        "could not parse VAULT_DISABLE_REDIRECTS",
+    ),
+    (
+        "MANIFUSE_VAULT_DNS_SERVER",
+        "CANARY",
+        "MANIFUSE_VAULT_DNS_SERVER: it must be ADDRESS:PORT",
+    ),
+    (
+        "VAULT_PROXY_ADDR",
+        "http://me:CANARY@",
+        "VAULT_PROXY_ADDR: it is not the URL of a proxy",
+    ),
+    (
+        "VAULT_HTTP_PROXY",
+        "ftp://me:CANARY@p",
+        "VAULT_HTTP_PROXY: it must start with http://, https:// or socks5://",
+    ),
+    (
+        "VAULT_HEADERS",
+        "CANARY",
+        "VAULT_HEADERS: it is no JSON object of texts",
+    ),
+    (
+        "VAULT_HEADERS",
+        r#"{"A": {"CANARY": 1}}"#,
+        "VAULT_HEADERS: it is no JSON object of texts",
+    ),
+    (
+        "VAULT_HEADERS",
+        r#"{"x-vault-token": "CANARY"}"#,
+        "VAULT_HEADERS: headers that begin with X-Vault- are for Vault's client itself",
+    ),
+    (
+        "VAULT_HEADERS",
+        r#"{"A": "CANARY\n"}"#,
+        "VAULT_HEADERS: the value of the header A holds a line end or a control character",
     ),
     (
         "MANIFUSE_TOKEN_CACHE",

@@ -3,8 +3,10 @@
 mod bad_input;
 mod cache;
 mod logins;
+mod network;
 mod read;
 mod tls;
+mod wrapping;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -55,11 +57,19 @@ fn options(settings: &[(&str, &str)]) -> Options {
 }
 
 pub(crate) fn open(settings: &[(&str, &str)]) -> Result<Arc<dyn Backend>, SettingsError> {
+    open_in(&Environment::default(), settings)
+}
+
+/// In an environment that says which proxy the system has.
+fn open_in(
+    environment: &Environment,
+    settings: &[(&str, &str)],
+) -> Result<Arc<dyn Backend>, SettingsError> {
     // Retries must not make tests slow; everything else is as users have it.
     let mut all = vec![("MANIFUSE_VAULT_RETRY_WAIT", "1ms")];
     all.extend_from_slice(settings);
     let vault = registry::find("vault").unwrap();
-    (vault.open)(&options(&all), &Environment::default())
+    (vault.open)(&options(&all), environment)
 }
 
 /// A backend that has its token already.

@@ -178,7 +178,7 @@ const ABSENT: &[(u16, &str, &str, &str, ErrorKind, &str)] = {
             WARNED,
             "2",
             "",
-            AbsentPath,
+            Reference,
             "The Vault path: kv/x is empty - did you forget to include /data/ in the Vault path for kv-v2?",
         ),
         (

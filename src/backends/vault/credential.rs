@@ -1,0 +1,147 @@
+//! What proves who logs in: a setting, a file that is read at each login, or the client certificate of the connection.
+
+use std::fmt;
+use std::path::{Path, PathBuf};
+
+use super::settings::{client_key, first_set, read_file};
+use crate::backends::registry::SettingsError;
+use crate::backends::{Error, ErrorKind};
+use crate::diagnostics::io_reason;
+use crate::env::Options;
+use crate::secret::Text;
+
+/// No system has longer names of files.
+const LONGEST_NAME: usize = 255;
+
+/// Where a kind of login may find its proof.
+#[derive(Clone, Copy)]
+pub(super) enum Source {
+    /// The value of this setting.
+    Text(&'static str),
+    /// The file that this setting names, or one that is there by custom.
+    File(&'static str, Option<&'static str>),
+    /// The value of this setting is a wrapping token, and the proof is what it holds.
+    WrappedText(&'static str),
+    /// The same in a file.
+    WrappedFile(&'static str),
+    /// The key of the client certificate: TLS sends the proof.
+    ClientCertificate,
+}
+
+/// A proof, or where to read it.
+pub(super) struct Credential {
+    /// The setting that it came from.
+    pub(super) key: &'static str,
+    /// Whether it is only a token for the proof, to be exchanged at the server.
+    pub(super) is_wrapped: bool,
+    held: Held,
+}
+
+enum Held {
+    Given(Text),
+    /// Read at each login: Kubernetes replaces the file every hour.
+    File(PathBuf),
+    /// The file that is there by custom.
+    CustomaryFile(PathBuf),
+}
+
+impl Source {
+    fn key(self) -> &'static str {
+        match self {
+            Self::Text(key)
+            | Self::File(key, _)
+            | Self::WrappedText(key)
+            | Self::WrappedFile(key) => key,
+            Self::ClientCertificate => "VAULT_CLIENT_KEY",
+        }
+    }
+
+    fn held(self, options: &Options) -> Result<Option<Held>, SettingsError> {
+        Ok(match self {
+            Self::Text(key) | Self::WrappedText(key) => {
+                options.text(key).map(|text| Held::Given(text.into()))
+            }
+            Self::File(key, custom) => options
+                .path(key)
+                .map(Held::File)
+                .or_else(|| custom.map(|path| Held::CustomaryFile(path.into()))),
+            Self::WrappedFile(key) => options.path(key).map(Held::File),
+            Self::ClientCertificate => client_key(options)?.map(Held::Given),
+        })
+    }
+}
+
+impl Credential {
+    /// From the nearest of these sources; `None` when none is set.
+    pub(super) fn parse(
+        sources: &'static [Source],
+        options: &Options,
+    ) -> Result<Option<Self>, SettingsError> {
+        let keys: Vec<_> = sources.iter().map(|source| source.key()).collect();
+        let set = first_set(options, &keys);
+        let source = sources.iter().find(|source| Some(source.key()) == set);
+        let source = source.unwrap_or(&sources[0]);
+        let held = source.held(options)?;
+        Ok(held.map(|held| Self {
+            key: source.key(),
+            is_wrapped: matches!(source, Source::WrappedText(_) | Source::WrappedFile(_)),
+            held,
+        }))
+    }
+
+    /// The proof, or the token for it. Only a file can fail.
+    pub(super) fn load(&self) -> Result<Text, Error> {
+        match &self.held {
+            Held::Given(text) => Ok(text.clone()),
+            Held::File(path) | Held::CustomaryFile(path) => {
+                read(path).map_err(|cause| self.unreadable(path, &cause))
+            }
+        }
+    }
+
+    /// The proof, as far as it is a setting.
+    pub(super) fn given(&self) -> Option<&Text> {
+        match &self.held {
+            Held::Given(text) => Some(text),
+            Held::File(_) | Held::CustomaryFile(_) => None,
+        }
+    }
+
+    fn unreadable(&self, path: &Path, cause: &dyn fmt::Display) -> Error {
+        let key = self.key;
+        let what = match key {
+            "AVP_K8S_TOKEN_PATH" => "the service account's token",
+            "AVP_JWT_PATH" => "the JWT",
+            _ => "the wrapping token",
+        };
+        let name = path.file_name().unwrap_or_default();
+        let shown = if name.len() > LONGEST_NAME {
+            // No file is called so: it is the token in the place of its path.
+            format!("{key} is no path")
+        } else {
+            path.display().to_string()
+        };
+        let hint = match self.held {
+            Held::CustomaryFile(_) => {
+                format!("outside a pod set {key}, or use another AVP_AUTH_TYPE")
+            }
+            _ => format!("the file is named by {key}"),
+        };
+        Error::new(
+            ErrorKind::Settings,
+            format!("could not read {what}: {shown}"),
+        )
+        .with_cause(cause)
+        .with_hint(hint)
+    }
+}
+
+/// The text of a file, without the white space around it.
+fn read(path: &Path) -> Result<Text, String> {
+    let bytes = read_file(path).map_err(|error| io_reason(&error))?;
+    let text = std::str::from_utf8(&bytes).map_err(|error| error.to_string())?;
+    if text.trim().is_empty() {
+        return Err("it is empty".to_owned());
+    }
+    Ok(text.trim().into())
+}

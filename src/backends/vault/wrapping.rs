@@ -1,0 +1,137 @@
+//! Response wrapping: a token that stands for a secret id and opens once, so that a stolen one is noticed
+//! (<https://developer.hashicorp.com/vault/docs/concepts/response-wrapping>).
+
+use tokio::time::Instant;
+
+use super::Vault;
+use super::auth::{Login, json};
+use super::reply::{Asked, last, strike};
+use crate::backends::{Error, ErrorKind};
+use crate::clients::http::Call;
+use crate::secret::{Map, Text, Value};
+
+impl Vault {
+    /// The secret id behind a wrapping token; asked for once in the life of this backend.
+    pub(super) async fn unwrapped(
+        &self,
+        login: &Login,
+        token: &Text,
+        run: Instant,
+    ) -> Result<Text, Error> {
+        let unwrap = || self.unwrap(login, token, run);
+        login.unwrapped.get_or_try_init(unwrap).await.cloned()
+    }
+
+    /// Looks first where the token was made: a thief who has opened it could have put another one in its place.
+    async fn unwrap(&self, login: &Login, token: &Text, run: Instant) -> Result<Text, Error> {
+        let text = token.expose_str().unwrap_or_default();
+        let body = json(&[("token", text)]);
+        let found = self.wrapping(login, "lookup", body, token, run).await?;
+        match found.get("creation_path") {
+            Some(path) if self.makes_secret_ids(login, path) => {}
+            path => return Err(swapped(login, path, token)),
+        }
+        let opened = self
+            .wrapping(login, "unwrap", json(&[]), token, run)
+            .await?;
+        match opened.get("secret_id") {
+            Some(secret_id) if !secret_id.is_empty() => Ok(secret_id.into()),
+            _ => {
+                let message = format!(
+                    "the wrapping token of {} holds no secret id",
+                    login.credential.key
+                );
+                Err(Error::new(ErrorKind::Malformed, message))
+            }
+        }
+    }
+
+    /// One of the two calls: the strings of its answer's data.
+    async fn wrapping(
+        &self,
+        login: &Login,
+        what: &str,
+        body: Text,
+        token: &Text,
+        run: Instant,
+    ) -> Result<Strings, Error> {
+        let path = format!("/v1/sys/wrapping/{what}");
+        let asked = Asked {
+            line: format!("PUT {}{path}", self.client.address()),
+            secrets: vec![token],
+        };
+        // A lookup names the token in its body, and needs no other.
+        let header = (what == "unwrap").then_some(token);
+        let sent = self.send(Call::put(path, body), header, run).await;
+        let response = sent.map_err(|mut error| {
+            error.message = strike(&error.message, &asked.secrets);
+            error
+        })?;
+        if matches!(response.status, 400 | 403 | 404) {
+            return Err(used(login, &asked.refusal(&response)));
+        }
+        if !response.is_success() {
+            return Err(asked.refusal(&response));
+        }
+        match last(&asked.object(&response)?, "data") {
+            Some(Value::Map(data)) => Ok(Strings(data.clone())),
+            _ => Ok(Strings(Map::new())),
+        }
+    }
+
+    /// Whether a path is where this login's secret ids are made: `MOUNT/role/NAME/secret-id`.
+    fn makes_secret_ids(&self, login: &Login, path: &str) -> bool {
+        let namespace = self.namespace.as_deref().unwrap_or_default();
+        let within = path
+            .strip_prefix(namespace.trim_matches('/'))
+            .unwrap_or(path);
+        let name = within
+            .trim_start_matches('/')
+            .strip_prefix(&login.mount)
+            .and_then(|rest| rest.strip_prefix("/role/"))
+            .and_then(|rest| rest.strip_suffix("/secret-id"));
+        name.is_some_and(|name| !name.is_empty() && !name.contains('/'))
+    }
+}
+
+struct Strings(Map);
+
+impl Strings {
+    fn get(&self, key: &str) -> Option<&str> {
+        match last(&self.0, key) {
+            Some(Value::String(text)) => text.expose_str(),
+            _ => None,
+        }
+    }
+}
+
+fn used(login: &Login, refusal: &Error) -> Error {
+    let message = format!(
+        "the wrapping token of {} has been unwrapped already: somebody else may have used it",
+        login.credential.key
+    );
+    let mut error = Error::new(ErrorKind::Denied, message).with_hint(
+        "or it has expired. Find out who opened it, destroy that secret id, and wrap a new one",
+    );
+    error.causes.push(refusal.message.clone());
+    error.causes.extend(refusal.causes.iter().cloned());
+    error
+}
+
+fn swapped(login: &Login, path: Option<&str>, token: &Text) -> Error {
+    let key = login.credential.key;
+    let message = format!(
+        "the wrapping token of {key} does not hold a secret id of {}",
+        login.mount
+    );
+    let error = Error::new(ErrorKind::Denied, message).with_hint(
+        "somebody may have put another token in its place: it was not opened. Wrap a new secret id",
+    );
+    match path {
+        Some(path) => {
+            let path: String = path.chars().filter(|c| !c.is_control()).take(120).collect();
+            error.with_cause(format_args!("it was made at {}", strike(&path, &[token])))
+        }
+        None => error.with_cause("the server does not say where it was made"),
+    }
+}

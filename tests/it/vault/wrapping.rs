@@ -1,0 +1,170 @@
+//! A wrapping token instead of the secret id: looked at, opened once, and what it means when it is not what it should be.
+
+use manifuse::backends::ErrorKind;
+
+use super::{TOKEN, auth, failure, fetch, kv2, open};
+use crate::support::server::{Reply, Request, Server};
+
+const WRAPPING: &str = "s.CANARYwrappingCANARY";
+const SECRET_ID: &str = "CANARY-secret-id";
+const LOOKUP: &str = "PUT /v1/sys/wrapping/lookup";
+const UNWRAP: &str = "PUT /v1/sys/wrapping/unwrap";
+const LOGIN: &str = "PUT /v1/auth/approle/login";
+const READ: &str = "GET /v1/kv/data/a";
+
+/// Checks each request as Vault does. The wrapping token was made at this path, and is already used or not.
+fn vault(created_at: &'static str, is_used: bool) -> Server {
+    Server::start(move |request: &Request| {
+        let body = || serde_json::from_slice::<serde_json::Value>(&request.body).unwrap();
+        let token = request.header("x-vault-token");
+        match request.line().as_str() {
+            LOOKUP | UNWRAP if is_used => Reply::json(
+                400,
+                r#"{"errors":["wrapping token is not valid or does not exist"]}"#,
+            ),
+            LOOKUP if token.is_none() && body() == serde_json::json!({"token": WRAPPING}) => {
+                Reply::json(
+                    200,
+                    format!(r#"{{"data":{{"creation_path":"{created_at}"}}}}"#),
+                )
+            }
+            UNWRAP if token == Some(WRAPPING) => {
+                Reply::json(200, format!(r#"{{"data":{{"secret_id":"{SECRET_ID}"}}}}"#))
+            }
+            LOGIN if body() == serde_json::json!({"role_id": "r", "secret_id": SECRET_ID}) => {
+                Reply::json(200, auth(TOKEN))
+            }
+            READ if token == Some(TOKEN) => Reply::json(200, kv2(r#"{"k":"v"}"#)),
+            _ => Reply::json(400, r#"{"errors":["not as it should be"]}"#),
+        }
+    })
+}
+
+fn settings<'a>(url: &'a str, more: &[(&'a str, &'a str)]) -> Vec<(&'a str, &'a str)> {
+    let all = [
+        ("VAULT_ADDR", url),
+        ("AVP_AUTH_TYPE", "approle"),
+        ("AVP_ROLE_ID", "r"),
+    ];
+    [&all[..], more].concat()
+}
+
+const GIVEN: (&str, &str) = ("AVP_SECRET_ID_WRAPPED", WRAPPING);
+
+#[test]
+fn it_is_looked_at_opened_and_used() {
+    let server = vault("auth/approle/role/app/secret-id", false);
+    let url = server.url();
+    let backend = open(&settings(&url, &[GIVEN])).unwrap();
+    fetch(backend.as_ref(), "kv/data/a").unwrap();
+    assert_eq!(server.lines(), [LOOKUP, UNWRAP, LOGIN, READ]);
+}
+
+#[test]
+fn it_may_lie_in_a_file_and_under_another_mount_and_namespace() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("wrapped");
+    std::fs::write(&path, format!("{WRAPPING}\n")).unwrap();
+    let file = ("AVP_SECRET_ID_WRAPPED_PATH", path.to_str().unwrap());
+    for (created_at, namespace) in [
+        ("auth/approle/role/a-b_c/secret-id", ""),
+        ("team/a/auth/approle/role/app/secret-id", "team/a/"),
+        ("auth/approle/role/app/secret-id", "team/a"),
+    ] {
+        let server = vault(created_at, false);
+        let url = server.url();
+        let more = [file, ("VAULT_NAMESPACE", namespace)];
+        let backend = open(&settings(&url, &more)).unwrap();
+        fetch(backend.as_ref(), "kv/data/a").unwrap();
+    }
+}
+
+/// The token of the first login serves the next run, which could not open the wrapping token again.
+#[test]
+fn the_next_run_needs_it_no_more() {
+    let home = tempfile::tempdir().unwrap();
+    let server = vault("auth/approle/role/app/secret-id", false);
+    let url = server.url();
+    let all = settings(&url, &[GIVEN, ("HOME", home.path().to_str().unwrap())]);
+    // The fake refuses the look-up of a token, so that this backend logs in again with what it has opened already.
+    let backend = open(&all).unwrap();
+    fetch(backend.as_ref(), "kv/data/a").unwrap();
+    fetch(backend.as_ref(), "kv/data/a").unwrap();
+    assert_eq!(server.lines(), [LOOKUP, UNWRAP, LOGIN, READ, READ]);
+}
+
+#[test]
+fn one_that_was_used_is_told() {
+    let server = vault("auth/approle/role/app/secret-id", true);
+    let url = server.url();
+    let backend = open(&settings(&url, &[GIVEN])).unwrap();
+    let error = failure(fetch(backend.as_ref(), "kv/data/a"));
+    assert_eq!(error.kind, ErrorKind::Denied);
+    assert_eq!(
+        error.message,
+        "the wrapping token of AVP_SECRET_ID_WRAPPED has been unwrapped already: somebody else may have used it"
+    );
+    assert_eq!(
+        error.causes,
+        [
+            format!("Error making API request: {LOOKUP} answered 400")
+                .replace("/v1", &format!("{url}/v1")),
+            "wrapping token is not valid or does not exist".to_owned(),
+        ]
+    );
+    assert!(error.hint.unwrap().contains("Find out who opened it"));
+    assert_eq!(server.lines(), [LOOKUP]);
+}
+
+#[test]
+fn one_that_was_swapped_is_not_opened() {
+    for created_at in [
+        "cubbyhole/evil",
+        "sys/wrapping/wrap",
+        "auth/approle/role/app/role-id",
+        "auth/approle/role/a/b/secret-id",
+        "auth/approle/role//secret-id",
+        "auth/other/role/app/secret-id",
+        "evil/auth/approle/role/app/secret-id",
+    ] {
+        let server = vault(created_at, false);
+        let url = server.url();
+        let backend = open(&settings(&url, &[GIVEN])).unwrap();
+        let error = failure(fetch(backend.as_ref(), "kv/data/a"));
+        assert_eq!(error.kind, ErrorKind::Denied);
+        assert_eq!(
+            error.message,
+            "the wrapping token of AVP_SECRET_ID_WRAPPED does not hold a secret id of auth/approle"
+        );
+        assert_eq!(error.causes, [format!("it was made at {created_at}")]);
+        assert_eq!(server.lines(), [LOOKUP], "{created_at}");
+    }
+}
+
+#[test]
+fn one_that_holds_nothing_is_told() {
+    let server = Server::start(|request: &Request| match request.line().as_str() {
+        LOOKUP => Reply::json(
+            200,
+            r#"{"data":{"creation_path":"auth/approle/role/app/secret-id"}}"#,
+        ),
+        _ => Reply::json(200, r#"{"data":{"CANARY":"x"}}"#),
+    });
+    let url = server.url();
+    let backend = open(&settings(&url, &[GIVEN])).unwrap();
+    let error = failure(fetch(backend.as_ref(), "kv/data/a"));
+    assert_eq!(error.kind, ErrorKind::Malformed);
+    assert_eq!(
+        error.message,
+        "the wrapping token of AVP_SECRET_ID_WRAPPED holds no secret id"
+    );
+}
+
+#[test]
+fn a_secret_id_that_is_set_counts_first() {
+    let server = vault("auth/approle/role/app/secret-id", true);
+    let url = server.url();
+    let backend = open(&settings(&url, &[GIVEN, ("AVP_SECRET_ID", SECRET_ID)])).unwrap();
+    fetch(backend.as_ref(), "kv/data/a").unwrap();
+    assert_eq!(server.lines(), [LOGIN, READ]);
+}
