@@ -1,6 +1,6 @@
 //! At most so many calls a second, some of them at once: a bucket of permits that fills again (as `golang.org/x/time/rate`).
 
-use std::sync::Mutex;
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use tokio::time::Instant;
@@ -58,7 +58,8 @@ impl Limiter {
 
     /// Takes a permit: how long to wait until it is there.
     pub(crate) fn take(&self, now: Instant) -> Duration {
-        let mut state = self.state.lock().unwrap_or_else(|held| held.into_inner());
+        let state = self.state.lock();
+        let mut state = state.unwrap_or_else(PoisonError::into_inner);
         let (permits, since) = *state;
         let filled = permits + now.duration_since(since).as_secs_f64() * self.rate.per_second;
         let left = filled.min(self.rate.burst) - 1.0;

@@ -311,13 +311,11 @@ fn files(program: &Program) -> BTreeMap<PathBuf, Vec<u8>> {
 fn is_token_cache(path: &Path, text: &[u8]) -> bool {
     let name = path.to_str().unwrap();
     // A token, or the empty file that is locked while it is made.
-    let expected = match path
+    let is_lock = path
         .extension()
-        .is_some_and(|extension| extension == "lock")
-    {
-        true => String::new(),
-        false => format!("{{\n \"vault_token\": \"{TOKEN}\"\n}}\n"),
-    };
+        .is_some_and(|extension| extension == "lock");
+    let token = format!("{{\n \"vault_token\": \"{TOKEN}\"\n}}\n");
+    let expected = if is_lock { "" } else { &token };
     let mode = path.metadata().unwrap().permissions().mode();
     name.contains("/home/.avp/manifuse-")
         && marks(name.as_bytes()).is_empty()

@@ -59,10 +59,10 @@ fn processes_that_start_together_share_one_login() {
 #[test]
 #[ignore = "needs the live OpenBao of tests/live/run"]
 fn a_token_revoked_in_the_middle_of_a_run_is_replaced_within_it() {
+    static REVOKES: AtomicBool = AtomicBool::new(false);
     let bao = Bao::shared();
     let home = tempfile::tempdir().unwrap();
     let settings = approle(&bao, home.path());
-    static REVOKES: AtomicBool = AtomicBool::new(false);
     let proxy = counted_after(&bao, |address, request| {
         if request.target.starts_with("/v1/secret/") && REVOKES.swap(false, Ordering::SeqCst) {
             let token = request.header("x-vault-token").unwrap();

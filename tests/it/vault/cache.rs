@@ -351,9 +351,10 @@ fn a_token_near_its_end_is_not_used() {
         };
         login.run();
         login.run();
-        let expected = match is_used {
-            true => vec![LOGIN, READ, LOOKUP, READ],
-            false => vec![LOGIN, READ, LOOKUP, LOGIN, READ],
+        let expected: &[_] = if is_used {
+            &[LOGIN, READ, LOOKUP, READ]
+        } else {
+            &[LOGIN, READ, LOOKUP, LOGIN, READ]
         };
         assert_eq!(server.lines(), expected, "{lookup}");
     }
