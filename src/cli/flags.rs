@@ -115,7 +115,7 @@ pub(super) struct Generate {
     #[arg(long, value_name = "TIME", value_parser = duration)]
     pub(super) timeout: Option<Duration>,
 
-    /// How many requests may be under way at one backend; 32 without it [env: MANIFUSE_CONCURRENCY]
+    /// How many requests may be under way at one backend; 64 without it [env: MANIFUSE_CONCURRENCY]
     #[arg(long, value_name = "NUMBER", value_parser = at_least_one)]
     pub(super) concurrency: Option<usize>,
 

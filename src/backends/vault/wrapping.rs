@@ -111,7 +111,7 @@ fn used(login: &Login, refusal: &Error) -> Error {
         login.credential.key
     );
     let mut error = Error::new(ErrorKind::Denied, message).with_hint(
-        "or it has expired. Find out who opened it, destroy that secret id, and wrap a new one",
+        "unless it has expired or an earlier run opened it, find out who did, and destroy that secret id; then wrap a new one",
     );
     error.causes.push(refusal.message.clone());
     error.causes.extend(refusal.causes.iter().cloned());

@@ -6,6 +6,7 @@ mod logins;
 mod network;
 mod read;
 mod tls;
+mod tunnel;
 mod wrapping;
 
 use std::sync::Arc;

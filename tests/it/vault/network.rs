@@ -104,7 +104,7 @@ fn a_proxy_gets_its_password_and_nobody_sees_it() {
 }
 
 #[test]
-fn https_goes_through_a_tunnel() {
+fn a_tunnel_that_is_refused_shows_no_password() {
     let proxy = Server::start(|_| Reply::new(403, ""));
     let url = proxy.url().replace("://", "://me:CANARY@");
     let secure = [
