@@ -103,7 +103,7 @@ fn read(greet: Greeting, proxy_url: impl Fn(&str) -> String) -> Vec<String> {
 
 #[test]
 fn https_goes_through_a_tunnel_that_sees_no_token() {
-    let wishes = read(connect, |address| address.to_owned());
+    let wishes = read(connect, str::to_owned);
     assert_eq!(wishes, ["CONNECT vault.invalid:8200 HTTP/1.1"]);
 }
 
