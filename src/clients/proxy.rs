@@ -106,7 +106,7 @@ pub fn of_environment(
 
 /// Whether a host is reached without a proxy: this machine itself, or what `NO_PROXY` excepts.
 fn is_direct(host: &str, port: u16, exceptions: &str) -> bool {
-    let host = host.trim_start_matches('[').trim_end_matches([']', '.']);
+    let host = host.trim_start_matches('[').trim_end_matches(']');
     let host = host.to_ascii_lowercase();
     let ip: Option<IpAddr> = host.parse().ok();
     if host == "localhost" || ip.is_some_and(|ip| ip.is_loopback()) {
@@ -115,16 +115,16 @@ fn is_direct(host: &str, port: u16, exceptions: &str) -> bool {
     let mut exceptions = exceptions
         .split(',')
         .map(|exception| exception.trim().to_ascii_lowercase());
-    exceptions.any(|exception| match (exception.as_str(), ip) {
-        ("", _) => false,
-        ("*", _) => true,
-        (exception, Some(ip)) => excepts_ip(exception, ip, port),
-        (exception, None) => excepts_name(exception, &host, port),
+    let port = port.to_string();
+    exceptions.any(|exception| {
+        exception == "*"
+            || ip.is_some_and(|ip| excepts_ip(&exception, ip, &port))
+            || excepts_name(&exception, &host, &port)
     })
 }
 
 /// `10.0.0.0/8`, `10.1.2.3`, `[::1]:8200`.
-fn excepts_ip(exception: &str, ip: IpAddr, port: u16) -> bool {
+fn excepts_ip(exception: &str, ip: IpAddr, port: &str) -> bool {
     if let Some((network, bits)) = exception.split_once('/') {
         return match (network.parse(), bits.parse()) {
             (Ok(network), Ok(bits)) => is_within(ip, network, bits),
@@ -136,8 +136,9 @@ fn excepts_ip(exception: &str, ip: IpAddr, port: u16) -> bool {
     host.parse() == Ok(ip) && only.is_none_or(|only| only == port)
 }
 
-/// `example.com` excepts itself and what is below it, `.example.com` and `*.example.com` only what is below.
-fn excepts_name(exception: &str, host: &str, port: u16) -> bool {
+/// `example.com` excepts itself and what is below it, `.example.com` and `*.example.com` only what is below. Go takes an
+/// address for a name as well, so that `2.3` excepts 10.1.2.3.
+fn excepts_name(exception: &str, host: &str, port: &str) -> bool {
     let (name, only) = host_and_port(exception);
     let name = name
         .strip_prefix('*')
@@ -157,11 +158,9 @@ fn excepts_name(exception: &str, host: &str, port: u16) -> bool {
 }
 
 /// An IPv6 address without brackets has no port behind it.
-fn host_and_port(text: &str) -> (&str, Option<u16>) {
+fn host_and_port(text: &str) -> (&str, Option<&str>) {
     match text.rsplit_once(':') {
-        Some((host, port)) if !host.contains(':') || host.ends_with(']') => {
-            (host, Some(port.parse().unwrap_or(0)))
-        }
+        Some((host, port)) if !host.contains(':') || host.ends_with(']') => (host, Some(port)),
         _ => (text, None),
     }
 }
@@ -204,6 +203,7 @@ mod tests {
         assert_eq!(proxy("http://v.test", &cgi), None);
     }
 
+    /// Each line was asked of Go's own package.
     #[test]
     fn this_machine_and_the_exceptions_need_no_proxy() {
         let is_direct = |server: &str, exceptions: &str| {
@@ -219,7 +219,6 @@ mod tests {
         }
         for (server, exceptions) in [
             ("https://v.example.com", "x, Example.COM"),
-            ("https://example.com.", "example.com"),
             ("https://v.example.com", ".example.com"),
             ("https://v.example.com", "*.example.com"),
             ("https://v.example.com:8200", "v.example.com:8200"),
@@ -231,6 +230,8 @@ mod tests {
             ("https://[fd00::7]:8200", "[fd00::7]:8200"),
             ("https://anything.test", "*"),
             ("https://10.1.2.3", "0.0.0.0/0"),
+            ("https://10.1.2.3", "10.1.2.3:443"),
+            ("https://10.1.2.3", "2.3"),
         ] {
             assert!(is_direct(server, exceptions), "{server} {exceptions}");
         }
@@ -242,7 +243,9 @@ mod tests {
             ("https://10.1.2.3", "10.2.0.0/16"),
             ("https://10.1.2.3", "10.0.0.0/33"),
             ("https://10.1.2.3", "fd00::/8"),
-            ("https://10.1.2.3", "1.2.3"),
+            ("https://10.1.2.3", "10.1.2.3:80"),
+            ("https://example.com.", "example.com"),
+            ("https://example.com", "*.example.com"),
             ("https://v.example.com", "*example.com"),
             ("https://v.example.com", ":443"),
         ] {

@@ -1,11 +1,12 @@
 //! Connections to one server: the library's clients, one for plain HTTP and one for TLS, each made at its first use, and
 //! where the server is when its address only names a service.
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use reqwest::Url;
-use tokio::sync::OnceCell;
+use tokio::sync::{Mutex, OnceCell};
 use tokio::time::{Instant, timeout_at};
 
 use super::{Config, name};
@@ -21,6 +22,8 @@ pub(super) struct Connections {
     tls: OnceLock<Result<reqwest::Client, Arc<reqwest::Error>>>,
     plain: OnceLock<Result<reqwest::Client, Arc<reqwest::Error>>>,
     target: OnceCell<Address>,
+    first: Mutex<()>,
+    is_open: AtomicBool,
 }
 
 impl Connections {
@@ -59,6 +62,24 @@ impl Connections {
             let _ = url.set_host(Some(name));
         }
         Ok((client, url))
+    }
+
+    /// Lets the first exchange over TLS be alone until its answer begins: then it is known whether the server speaks HTTP/2,
+    /// and all others share the connection. Started together, each would open its own, and a handshake costs both sides
+    /// more than the round trip that is lost.
+    pub(super) async fn in_turn<T>(&self, is_tls: bool, exchange: impl Future<Output = T>) -> T {
+        if !is_tls || self.is_open.load(Ordering::Acquire) {
+            return exchange.await;
+        }
+        let turn = self.first.lock().await;
+        if self.is_open.load(Ordering::Acquire) {
+            drop(turn);
+            return exchange.await;
+        }
+        let outcome = exchange.await;
+        // Also after a failure: the others need not fail one by one.
+        self.is_open.store(true, Ordering::Release);
+        outcome
     }
 
     /// Makes the client for the address at once where that is cheap, so that settings that do not fit together are told

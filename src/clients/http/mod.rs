@@ -212,6 +212,7 @@ impl Client {
 
     /// Sends one request and waits for the head of its answer.
     async fn exchange(&self, call: &Call, url: Url) -> Result<reqwest::Response, Error> {
+        let is_tls = url.scheme() == "https";
         let headers = self.headers(call, &url)?;
         let made = self.connections.client(&self.config, url);
         let (client, url) = made.map_err(|cause| self.setup(call, &cause))?;
@@ -219,10 +220,8 @@ impl Client {
         if let Some(body) = &call.body {
             request = request.body(body.expose().to_vec());
         }
-        request
-            .send()
-            .await
-            .map_err(|error| self.broken(call, error))
+        let answer = self.connections.in_turn(is_tls, request.send()).await;
+        answer.map_err(|error| self.broken(call, error))
     }
 
     fn headers(&self, call: &Call, url: &Url) -> Result<HeaderMap, Error> {

@@ -9,10 +9,12 @@ use std::thread;
 use std::time::Duration;
 
 use super::backend;
+use manifuse::backends::ErrorKind;
+
 use super::bao::{Bao, counted, counted_after, exchange};
 use crate::support::live;
 use crate::support::program::Program;
-use crate::vault::{fetch, text};
+use crate::vault::{fetch, request, run, text, tunnel};
 
 fn approle(bao: &Bao, home: &Path) -> [(&'static str, String); 4] {
     [
@@ -88,6 +90,63 @@ fn a_token_revoked_in_the_middle_of_a_run_is_replaced_within_it() {
         proxy.lines(),
         [login, secret, lookup, secret, login, secret]
     );
+}
+
+/// The server speaks HTTP/2: all reads of a run share the connection of the first.
+#[test]
+#[ignore = "needs the live OpenBao of tests/live/run"]
+fn reads_over_https_share_one_connection() {
+    let bao = Bao::shared();
+    let target = bao.tls_address.strip_prefix("https://").unwrap();
+    let (address, connections) = tunnel::proxy(target, |_| Ok("a connection".to_owned()));
+    let settings = [
+        ("AVP_AUTH_TYPE", "token".to_owned()),
+        ("VAULT_TOKEN", bao.reader_token()),
+        ("VAULT_CACERT", bao.ca_file.clone()),
+    ];
+    let backend = backend(&format!("https://{address}"), &settings);
+    let requests: Vec<_> = (0..6)
+        .map(|n| request(&format!("secret/data/app/{n}")))
+        .collect();
+    let answers = run(backend.as_ref(), &requests, Duration::from_secs(30));
+    assert!(answers.iter().all(Result::is_ok), "{answers:?}");
+    assert_eq!(connections.lock().unwrap().len(), 1);
+}
+
+/// The policy that the page shows is enough to read what it names, and nothing else.
+#[test]
+#[ignore = "needs the live OpenBao of tests/live/run"]
+fn the_policy_of_the_page_is_enough() {
+    let bao = Bao::shared();
+    let page = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/backends/vault.md");
+    let page = std::fs::read_to_string(page).unwrap();
+    let policy = page.split("```hcl\n").nth(1).unwrap();
+    let policy = policy.split("```").next().unwrap();
+    let root = |path: &str, body: serde_json::Value| {
+        bao.call_as(&bao.root_token, "POST", path, &body.to_string())
+    };
+    root(
+        "secret/data/shop/db",
+        serde_json::json!({"data": {"user": "shop"}}),
+    );
+    root(
+        "sys/policies/acl/page",
+        serde_json::json!({"policy": policy}),
+    );
+    let token = root(
+        "auth/token/create",
+        serde_json::json!({"policies": ["page"]}),
+    );
+    let token = token["auth"]["client_token"].as_str().unwrap().to_owned();
+    let settings = [
+        ("AVP_AUTH_TYPE", "token".to_owned()),
+        ("VAULT_TOKEN", token),
+    ];
+    let backend = backend(&bao.address, &settings);
+    let read = |path| fetch(backend.as_ref(), path);
+    assert_eq!(text(&read("secret/data/shop/db").unwrap(), "user"), "shop");
+    let denied = read("secret/data/app/0").unwrap_err();
+    assert_eq!(denied.kind, ErrorKind::Denied);
 }
 
 /// The server's own proxy, on a socket and on a port.

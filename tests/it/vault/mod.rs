@@ -6,7 +6,7 @@ mod logins;
 mod network;
 mod read;
 mod tls;
-mod tunnel;
+pub(crate) mod tunnel;
 mod wrapping;
 
 use std::sync::Arc;

@@ -3,10 +3,14 @@
 use std::fs;
 use std::io::{Read, Write};
 use std::os::unix::net::UnixListener;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
+use std::thread;
+use std::time::{Duration, Instant};
 
 use manifuse::backends::{Answer, Error, ErrorKind};
 
-use super::{failure, fetch, kv2, with_token};
+use super::{failure, fetch, kv2, request, run, with_token};
 use crate::support::certificates::Certificates;
 use crate::support::server::{Reply, Server};
 
@@ -118,6 +122,54 @@ fn a_key_of_another_certificate_is_told_without_a_request() {
         "error encountered setting up default configuration: the TLS settings for https://127.0.0.1:1 do not work"
     );
     assert!(error.hint.unwrap().contains("KeyMismatch"));
+}
+
+/// The first shows whether HTTP/2 lets the others share its connection; where it does not, they go side by side.
+#[test]
+fn the_first_request_over_tls_goes_alone() {
+    let certificates = Certificates::new(&["127.0.0.1"]);
+    let (now, most) = (AtomicUsize::new(0), Arc::new(AtomicUsize::new(0)));
+    let seen = Arc::new(Mutex::new(Vec::new()));
+    let server = Server::start_tls(certificates.server(), {
+        let (seen, most) = (seen.clone(), most.clone());
+        move |_| {
+            let beside = now.fetch_add(1, Ordering::SeqCst);
+            seen.lock().unwrap().push(beside);
+            most.fetch_max(beside, Ordering::SeqCst);
+            thread::sleep(Duration::from_millis(100));
+            now.fetch_sub(1, Ordering::SeqCst);
+            answer()
+        }
+    });
+    let ca = ("VAULT_CACERT_BYTES", certificates.ca_pem.as_str());
+    let backend = with_token(&server.url(), &[ca]);
+    let requests: Vec<_> = (0..8).map(|n| request(&format!("kv/data/{n}"))).collect();
+    let answers = run(backend.as_ref(), &requests, super::PATIENCE);
+    assert!(answers.iter().all(Result::is_ok));
+    assert_eq!(seen.lock().unwrap()[..2], [0, 0], "alone, and then another");
+    assert!(
+        most.load(Ordering::SeqCst) > 2,
+        "{:?}",
+        seen.lock().unwrap()
+    );
+}
+
+/// Nobody waits for each other's failure.
+#[test]
+fn a_failing_first_request_over_tls_holds_nobody_up() {
+    let server = Server::start(|_| Reply::Silence);
+    let url = server.url().replace("http:", "https:");
+    let more = [
+        ("VAULT_SKIP_VERIFY", "1"),
+        ("VAULT_CLIENT_TIMEOUT", "300ms"),
+    ];
+    let backend = with_token(&url, &more);
+    let requests: Vec<_> = (0..8).map(|n| request(&format!("kv/data/{n}"))).collect();
+    let start = Instant::now();
+    for outcome in run(backend.as_ref(), &requests, super::PATIENCE) {
+        assert_eq!(failure(outcome).kind, ErrorKind::Unreachable);
+    }
+    assert!(start.elapsed() < super::PATIENCE / 2);
 }
 
 #[test]

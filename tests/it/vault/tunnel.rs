@@ -11,15 +11,15 @@ use crate::support::certificates::Certificates;
 use crate::support::server::{Reply, Server};
 
 /// Takes a connection, says what was wished for, and leaves it open for the rest.
-type Greeting = fn(&mut TcpStream) -> io::Result<String>;
+pub(crate) type Greeting = fn(&mut TcpStream) -> io::Result<String>;
 
-/// A proxy that leads everywhere to this server. It ends with the test's process.
-fn proxy(server: &Server, greet: Greeting) -> (String, Arc<Mutex<Vec<String>>>) {
+/// A proxy that leads everywhere to the server at HOST:PORT, and what was wished for. It ends with the test's process.
+pub(crate) fn proxy(target: &str, greet: Greeting) -> (String, Arc<Mutex<Vec<String>>>) {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap().to_string();
     let wishes: Arc<Mutex<Vec<String>>> = Arc::default();
     let log = wishes.clone();
-    let target = server.url().rsplit('/').next().unwrap().to_owned();
+    let target = target.to_owned();
     thread::spawn(move || {
         for client in listener.incoming() {
             let mut client = client.unwrap();
@@ -83,7 +83,8 @@ fn read(greet: Greeting, proxy_url: impl Fn(&str) -> String) -> Vec<String> {
     let server = Server::start_tls(certificates.server(), |_| {
         Reply::json(200, kv2(r#"{"k":"v"}"#))
     });
-    let (address, wishes) = proxy(&server, greet);
+    let target = server.url();
+    let (address, wishes) = proxy(target.rsplit('/').next().unwrap(), greet);
     let backend = open(&[
         ("VAULT_ADDR", "https://vault.invalid:8200"),
         ("AVP_AUTH_TYPE", "token"),
