@@ -318,13 +318,14 @@ fn a_kept_token_is_used_until_it_is_revoked() {
     };
     read();
     read();
-    let file = std::fs::read_dir(home.path().join(".avp"))
-        .unwrap()
-        .next()
-        .unwrap()
-        .unwrap();
+    let files = std::fs::read_dir(home.path().join(".avp")).unwrap();
+    let mut paths = files.map(|file| file.unwrap().path());
+    let file = paths.find(|path| {
+        path.extension()
+            .is_some_and(|extension| extension == "json")
+    });
     let kept: serde_json::Value =
-        serde_json::from_slice(&std::fs::read(file.path()).unwrap()).unwrap();
+        serde_json::from_slice(&std::fs::read(file.unwrap()).unwrap()).unwrap();
     bao.call_as(
         kept["vault_token"].as_str().unwrap(),
         "PUT",
