@@ -162,6 +162,17 @@ fn headers_of_the_settings_go_with_every_request() {
     assert_eq!(request.header("x-vault-token"), Some(TOKEN));
 }
 
+/// Both would make the answers unreadable, or are read by nobody.
+#[test]
+fn neither_wrapping_nor_a_second_factor_is_asked_for() {
+    let server = Server::start(|_| good());
+    let more = [("VAULT_WRAP_TTL", "60s"), ("VAULT_MFA", "x:CANARY")];
+    fetch(with_token(&server.url(), &more).as_ref(), "kv/data/a").unwrap();
+    let request = server.requests().remove(0);
+    assert_eq!(request.header("x-vault-wrap-ttl"), None);
+    assert_eq!(request.header("x-vault-mfa"), None);
+}
+
 #[test]
 fn a_rate_limit_spreads_the_requests() {
     let server = Server::start(|_| good());

@@ -229,8 +229,10 @@ fn talks_to_an_agent_behind_a_socket() {
         .unwrap();
         String::from_utf8(head).unwrap()
     });
-    let url = format!("unix://{}", path.display());
-    fetch(with_token(&url, &[]).as_ref(), "kv/data/a").unwrap();
+    let agent = format!("unix://{}", path.display());
+    let more = [("VAULT_AGENT_ADDR", agent.as_str())];
+    let backend = with_token("http://127.0.0.1:1", &more);
+    fetch(backend.as_ref(), "kv/data/a").unwrap();
     let head = served.join().unwrap();
     assert!(head.starts_with("GET /v1/kv/data/a HTTP/1.1\r\n"), "{head}");
     assert!(head.contains("host: localhost\r\n"), "{head}");
