@@ -1,0 +1,94 @@
+//! One run of a program: its time, its processor time, its memory, and what it asked the server.
+
+use std::error::Error;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
+
+use wait4::Wait4;
+
+use crate::support::server::Server;
+use crate::workloads::Workload;
+
+/// A program under measurement.
+pub(crate) struct Program {
+    /// What the table calls it.
+    pub(crate) name: &'static str,
+    file: PathBuf,
+}
+
+/// What one run took. Of runs repeated for a longer time the mean.
+#[derive(Clone, Copy)]
+pub(crate) struct Sample {
+    /// From start to end.
+    pub(crate) wall: Duration,
+    /// In user and kernel mode, of all threads.
+    pub(crate) processor: Duration,
+    /// The most bytes that were resident.
+    pub(crate) memory: u64,
+    /// How often the server was asked.
+    pub(crate) requests: usize,
+}
+
+impl Program {
+    pub(crate) fn new(name: &'static str, file: impl Into<PathBuf>) -> Self {
+        let file = file.into();
+        Self { name, file }
+    }
+
+    /// Runs a workload as often as it says.
+    pub(crate) fn run(
+        &self,
+        workload: &Workload,
+        input: &Path,
+        vault: &Server,
+    ) -> Result<Sample, Box<dyn Error>> {
+        let before = vault.requests().len();
+        let mut total = Sample {
+            wall: Duration::ZERO,
+            processor: Duration::ZERO,
+            memory: 0,
+            requests: 0,
+        };
+        for _ in 0..workload.repeats {
+            let one = self.once(&workload.arguments(input), &vault.url())?;
+            total.wall += one.wall;
+            total.processor += one.processor;
+            total.memory = total.memory.max(one.memory);
+        }
+        let repeats = workload.repeats;
+        Ok(Sample {
+            wall: total.wall / repeats,
+            processor: total.processor / repeats,
+            requests: (vault.requests().len() - before) / usize::try_from(repeats)?,
+            ..total
+        })
+    }
+
+    /// Runs the program once with AVP's settings for a token login. A failure of the program is one of the bench.
+    pub(crate) fn once(&self, arguments: &[String], vault: &str) -> Result<Sample, Box<dyn Error>> {
+        let mut command = Command::new(&self.file);
+        command
+            .args(arguments)
+            .env_clear()
+            .env("AVP_TYPE", "vault")
+            .env("AVP_AUTH_TYPE", "token")
+            .env("VAULT_TOKEN", "root")
+            .env("VAULT_ADDR", vault)
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(Stdio::null());
+        let start = Instant::now();
+        let used = command.spawn()?.wait4()?;
+        let wall = start.elapsed();
+        if !used.status.success() {
+            return Err(format!("{} {arguments:?}: {}", self.name, used.status).into());
+        }
+        Ok(Sample {
+            wall,
+            processor: used.rusage.utime + used.rusage.stime,
+            memory: used.rusage.maxrss,
+            requests: 0,
+        })
+    }
+}
