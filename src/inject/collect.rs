@@ -29,8 +29,8 @@ pub struct CollectOptions {
 pub struct Stream<'s> {
     /// The texts, in order.
     pub(super) sources: &'s [Arc<Source>],
-    /// The documents with work, in order.
-    pub(super) works: Vec<Work<'s>>,
+    /// The documents with work, in order, in the groups in which they were read.
+    pub(super) works: Vec<Vec<Work<'s>>>,
     /// How many documents there are, empty ones not counted.
     documents: usize,
     /// What to tell the user, whatever comes of the run.
@@ -66,7 +66,7 @@ pub fn collect<'s>(
         found: Found::default(),
     };
     for mut found in in_parallel(&jobs, collector) {
-        stream.works.append(&mut found.works);
+        stream.works.push(found.works);
         stream.documents += found.documents;
         stream.warnings.append(&mut found.warnings);
         errors.append(&mut found.errors);

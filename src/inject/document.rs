@@ -10,7 +10,7 @@ use super::unknown;
 use crate::diagnostics::{
     Diagnostic, Explain, Fault, Place as DiagnosticPlace, Source, Span, nearest,
 };
-use crate::manifest::{self, Document, FastPath, Format, Identity, Position, Strings};
+use crate::manifest::{self, Document, FastPath, Format, Identity, Listing, Position, Strings};
 use crate::placeholder::{self, Generic, Scope};
 use crate::secret::{OnMissing, SecretId};
 
@@ -84,11 +84,18 @@ impl<'s> Collector<'_, 's> {
             return;
         };
         let path = annotations.get(PATH);
-        let annotated = path.and_then(|(_, span)| Some((annotated_secret(&scope)?, span)));
-        let strings = document.strings();
+        let annotated =
+            path.and_then(|(_, span)| Some(Box::new((annotated_secret(&scope)?, span))));
+        let secret = document.kind() == "Secret";
+        let listing = if secret {
+            Listing::All
+        } else {
+            Listing::Telling
+        };
+        let strings = document.strings(listing);
         let reading = Reading {
             scope: &scope,
-            secret: document.kind() == "Secret",
+            secret,
         };
         let places = places(document, &strings, &reading);
         self.warn_of_fixed_strings(source, document, &identity, &strings, &scope);
@@ -108,7 +115,6 @@ impl<'s> Collector<'_, 's> {
                 source,
                 chunk,
                 format,
-                identity,
                 stringify,
                 annotated,
                 places,
@@ -215,14 +221,13 @@ impl<'s> Collector<'_, 's> {
         strings: &Strings<'_>,
         scope: &Scope,
     ) {
-        let inline = scope.inline_only();
         for string in strings
             .strings
             .iter()
             .filter(|string| string.position == Position::Fixed)
         {
             if string.node == string.scalar
-                && !placeholder::parse(string.text.as_bytes(), &inline).is_empty()
+                && !placeholder::parse(string.text.as_bytes(), &scope.inline_only()).is_empty()
             {
                 let warning = Diagnostic::warning(
                     "a placeholder in a key or in a list within a list is not replaced",

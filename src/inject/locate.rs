@@ -35,14 +35,14 @@ impl<'l> Locator<'l> {
     /// The place of the whole document.
     pub(super) fn document(&self) -> DiagnosticPlace {
         let mut place = DiagnosticPlace::new(Arc::clone(self.source), self.work.chunk);
-        place.resource = Some(self.work.identity.to_string());
+        place.resource = self.paths().map(|paths| paths.identity().to_string());
         place
     }
 
     /// The place of a reference in a string; it quotes the head if that may be named and lies in no decoded text.
     pub(super) fn part(&self, place: &Place<'_>, mention: &Mention<'_>) -> DiagnosticPlace {
         let mut found = self.span(place.site.span);
-        let map = place.site.scalar(self.source.text()).map(&place.decoded);
+        let map = place.site.scalar(self.source.text()).map(place.decoded());
         let map = map.filter(|_| !place.site.alias);
         if let Some(span) = map.and_then(|map| map.span(mention.range.clone())) {
             found.span = span;
@@ -59,19 +59,23 @@ impl<'l> Locator<'l> {
     }
 
     fn field(&self, position: usize) -> Option<String> {
+        self.paths()?.at(position)
+    }
+
+    fn paths(&self) -> Option<&Paths<'l>> {
         let read = || {
             let (document, _) =
                 Document::read(self.source.text(), self.work.chunk, self.work.format).ok()?;
             document.map(Paths::new)
         };
-        self.paths.get_or_init(read).as_ref()?.at(position)
+        self.paths.get_or_init(read).as_ref()
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::manifest::{Format, Identity};
+    use crate::manifest::Format;
 
     #[test]
     fn the_place_of_a_whole_document_names_no_field() {
@@ -81,10 +85,6 @@ mod tests {
             source: 0,
             chunk: Span::new(4, text.len()),
             format: Format::Yaml,
-            identity: Identity {
-                kind: "X".to_owned(),
-                name: String::new(),
-            },
             stringify: false,
             annotated: None,
             places: Vec::new(),

@@ -1,11 +1,10 @@
 //! Where references stand: enough to write an edit without the document's tree, so that trees need not be kept.
 
-use std::borrow::Cow;
 use std::collections::{HashMap, HashSet};
 
 use super::text::{Reading, Text};
 use crate::diagnostics::Span;
-use crate::manifest::{Document, Format, Identity, Position, StringNode, Strings};
+use crate::manifest::{Document, Format, Position, StringNode, Strings};
 use crate::secret::SecretId;
 use crate::yaml::Style;
 use crate::yaml::scalar::Scalar;
@@ -19,12 +18,11 @@ pub(super) struct Work<'s> {
     pub chunk: Span,
     /// YAML or JSON.
     pub format: Format,
-    /// Kind and name.
-    pub identity: Identity,
     /// Whether values that are no strings are written as text (`ConfigMap`).
     pub stringify: bool,
-    /// The secret of the `path` annotation and where the annotation stands.
-    pub annotated: Option<(SecretId, Span)>,
+    /// The secret of the `path` annotation and where the annotation stands. Boxed, as is all that few documents have:
+    /// there may be hundreds of thousands.
+    pub annotated: Option<Box<(SecretId, Span)>>,
     /// The strings that hold references, in document order.
     pub places: Vec<Place<'s>>,
 }
@@ -33,9 +31,7 @@ pub(super) struct Work<'s> {
 pub(super) struct Place<'s> {
     /// Where it is written.
     pub site: Site,
-    /// The scalar's decoded text; base64 for `!!binary`.
-    pub decoded: Cow<'s, str>,
-    /// Its layers.
+    /// The scalar's decoded text (base64 for `!!binary`) and what is replaced in it.
     pub text: Text<'s>,
     /// Whether nobody reads it, because a later entry has the same key.
     pub shadowed: bool,
@@ -61,6 +57,13 @@ pub(super) struct Site {
     pub alias: bool,
     /// Whether it is base64 by its tag.
     pub binary: bool,
+}
+
+impl Place<'_> {
+    /// The scalar's decoded text.
+    pub(super) fn decoded(&self) -> &str {
+        std::str::from_utf8(&self.text.bytes).expect("a scalar is UTF-8")
+    }
 }
 
 impl Site {
@@ -119,26 +122,24 @@ pub(super) fn places<'s>(
                 };
                 let text = reading.read(decoded.clone(), string.binary);
                 if !text.parts.is_empty() {
-                    by_scalar.entry(string.scalar).or_insert(places.len());
-                    places.push(place(document, string, decoded.clone(), text));
+                    if aliased.contains(&string.scalar) {
+                        by_scalar.entry(string.scalar).or_insert(places.len());
+                    }
+                    places.push(place(document, string, text));
                 }
             }
         }
     }
+    // They are kept for the whole run, and most documents have one or two.
+    places.shrink_to_fit();
     places
 }
 
-fn place<'s>(
-    document: &Document<'s>,
-    string: &StringNode<'_>,
-    decoded: Cow<'s, str>,
-    text: Text<'s>,
-) -> Place<'s> {
+fn place<'s>(document: &Document<'s>, string: &StringNode<'_>, text: Text<'s>) -> Place<'s> {
     let entry = entry_of(document, string);
     let site = site(document, string);
     Place {
         site,
-        decoded,
         text,
         shadowed: string.shadowed,
         entry,
@@ -162,13 +163,15 @@ fn site(document: &Document<'_>, string: &StringNode<'_>) -> Site {
         _ => (Style::Plain, true),
     };
     let is_string_tag = matches!(
-        node.properties.tag.as_deref(),
+        node.properties.tag(),
         Some("tag:yaml.org,2002:str" | "tag:yaml.org,2002:binary")
     );
     let tag = node
         .properties
-        .tag_span
+        .tag
+        .as_ref()
         .filter(|_| is_string_tag)
+        .and_then(|tag| tag.span)
         .map(|span| span.shifted(document.offset));
     Site {
         span: node.span.shifted(document.offset),

@@ -27,8 +27,8 @@ pub struct Plan {
 /// De-duplicates the references of a stream and checks their paths, before any request is made.
 pub fn plan(stream: &Stream<'_>, context: &RenderContext) -> Plan {
     let mut wanted: BTreeMap<SecretId, Keys> = BTreeMap::new();
-    for work in &stream.works {
-        if let Some((secret, _)) = &work.annotated {
+    for work in stream.works.iter().flatten() {
+        if let Some((secret, _)) = work.annotated.as_deref() {
             wanted.insert(secret.clone(), Keys::All);
         }
         for reference in work.places.iter().flat_map(|place| place.text.references()) {
@@ -53,10 +53,15 @@ pub fn plan(stream: &Stream<'_>, context: &RenderContext) -> Plan {
 }
 
 fn want(wanted: &mut BTreeMap<SecretId, Keys>, secret: &SecretId, key: Option<&str>) {
-    let keys = wanted
-        .entry(secret.clone())
-        .or_insert_with(|| Keys::Some(BTreeSet::new()));
+    // Most references are to what is wanted already.
+    if !wanted.contains_key(secret) {
+        wanted.insert(secret.clone(), Keys::Some(BTreeSet::new()));
+    }
+    let Some(keys) = wanted.get_mut(secret) else {
+        return;
+    };
     match (keys, key) {
+        (Keys::Some(keys), Some(key)) if keys.contains(key) => {}
         (Keys::Some(keys), Some(key)) => {
             keys.insert(key.to_owned());
         }

@@ -72,8 +72,8 @@ impl Removal<'_, '_> {
 
     /// The entries of a mapping node itself; an alias for it has none.
     fn own_entries(&self, id: NodeId) -> &[Entry] {
-        match &self.document.tree.node(id).kind {
-            NodeKind::Mapping(entries, _) => entries,
+        match self.document.tree.node(id).kind {
+            NodeKind::Mapping(..) => self.document.tree.entries(id),
             _ => &[],
         }
     }
@@ -208,10 +208,14 @@ impl Removal<'_, '_> {
             NodeKind::Sequence(_, Layout::Flow) | NodeKind::Mapping(_, Layout::Flow) => {
                 self.document.span(id).end
             }
-            NodeKind::Sequence(items, _) => items
+            NodeKind::Sequence(..) => self
+                .document
+                .tree
+                .items(id)
                 .last()
                 .map_or(node.span.end, |item| self.value_end(*item)),
-            NodeKind::Mapping(entries, _) => entries
+            NodeKind::Mapping(..) => self
+                .own_entries(id)
                 .last()
                 .map_or(node.span.end, |(_, value)| self.value_end(*value)),
         }

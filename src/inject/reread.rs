@@ -100,10 +100,12 @@ impl Comparison<'_, '_, '_> {
                 a == b && self.old.scalar_type(old) == self.new.scalar_type(new)
             }
             (NodeKind::Alias(_), NodeKind::Alias(_)) => true,
-            (NodeKind::Sequence(a, _), NodeKind::Sequence(b, _)) => {
+            (NodeKind::Sequence(..), NodeKind::Sequence(..)) => {
+                let (a, b) = (self.old.items(old), self.new.items(new));
                 a.len() == b.len() && a.iter().zip(b).all(|(a, b)| self.same(*a, *b))
             }
-            (NodeKind::Mapping(a, _), NodeKind::Mapping(b, _)) => {
+            (NodeKind::Mapping(..), NodeKind::Mapping(..)) => {
+                let (a, b) = (self.old.entries(old), self.new.entries(new));
                 let kept: Vec<_> = a.iter().filter(|(key, _)| !self.is_removed(*key)).collect();
                 let same = |(a, b): (&&(NodeId, NodeId), &(NodeId, NodeId))| {
                     self.same(a.0, b.0) && self.same(a.1, b.1)

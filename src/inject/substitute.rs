@@ -36,13 +36,13 @@ pub fn substitute<'s>(
 ) -> Result<Rendered<'s>, Vec<Diagnostic>> {
     let mut edits: Vec<Vec<Edit>> = stream.sources.iter().map(|_| Vec::new()).collect();
     let mut told = stream.warnings;
-    for work in &stream.works {
+    for work in stream.works.into_iter().flatten() {
         let evaluator = Evaluator { plan, answers };
         let mut document = DocumentEdits {
             evaluator,
-            work,
+            work: &work,
             source: &stream.sources[work.source],
-            locator: Locator::new(&stream.sources[work.source], work),
+            locator: Locator::new(&stream.sources[work.source], &work),
             told: Vec::new(),
         };
         edits[work.source].extend(document.edits());
@@ -124,7 +124,7 @@ impl<'s> DocumentEdits<'_, 's> {
 
     /// A `path` annotation must be readable, also when nothing uses it (D46).
     fn check_annotation(&mut self) {
-        let Some((secret, span)) = &self.work.annotated else {
+        let Some((secret, span)) = self.work.annotated.as_deref() else {
             return;
         };
         match (
@@ -140,7 +140,7 @@ impl<'s> DocumentEdits<'_, 's> {
     /// Tells the failures of a place. Gives the keys' positions when its entry is to be removed, with those of its
     /// aliases.
     fn tell(&mut self, place: &Place<'s>, failed: Vec<Failed<'_>>) -> Option<Vec<usize>> {
-        let annotated = self.work.annotated.as_ref().map(|(secret, _)| secret);
+        let annotated = self.work.annotated.as_deref().map(|(secret, _)| secret);
         let mut removable = None;
         for failed in failed {
             let removes = failed.mention.reference.on_missing == OnMissing::RemoveEntry;
@@ -172,7 +172,7 @@ impl<'s> DocumentEdits<'_, 's> {
 
     /// What is written in a place; `None` when it holds text that is not UTF-8.
     fn written(&self, place: &Place<'s>, evaluated: Evaluated) -> Option<Written> {
-        let whole = |text: String| Written::Text(vec![(0..place.decoded.len(), text)]);
+        let whole = |text: String| Written::Text(vec![(0..place.decoded().len(), text)]);
         let utf8 = |bytes: Vec<u8>| String::from_utf8(bytes).ok();
         match evaluated {
             Evaluated::Pieces(pieces) => {
@@ -223,12 +223,12 @@ impl<'s> DocumentEdits<'_, 's> {
                 }
             }
             Written::Text(replacements) => {
-                let target = rewrite::target(&place.decoded, &replacements);
+                let target = rewrite::target(place.decoded(), &replacements);
                 let in_flow = place.site.in_flow;
                 let rewrite = if place.site.alias {
                     rewrite::whole(&scalar, one_line(&target, in_flow))
                 } else {
-                    rewrite::in_place(&scalar, &place.decoded, &replacements, in_flow)
+                    rewrite::in_place(&scalar, place.decoded(), &replacements, in_flow)
                 };
                 let expected = Expected::Text(target);
                 PlaceEdit {
@@ -242,8 +242,8 @@ impl<'s> DocumentEdits<'_, 's> {
         }];
         all.extend(place.fixed_aliases.iter().map(|site| {
             let edits =
-                rewrite::whole(&site.scalar(text), one_line(&place.decoded, site.in_flow)).edits;
-            let expected = Expected::Text(place.decoded.clone().into_owned());
+                rewrite::whole(&site.scalar(text), one_line(place.decoded(), site.in_flow)).edits;
+            let expected = Expected::Text(place.decoded().to_owned());
             PlaceEdit {
                 place,
                 edits,

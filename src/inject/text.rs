@@ -99,6 +99,8 @@ impl Reading<'_> {
                 self.json_strings(&bytes, scope, depth, &mut parts);
             }
         }
+        // Texts are kept for the whole run, and most have one part.
+        parts.shrink_to_fit();
         Text { bytes, parts }
     }
 

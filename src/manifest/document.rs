@@ -90,8 +90,8 @@ impl<'s> Document<'s> {
         check_numbers(&tree, offset)?;
         let mut warnings = Vec::new();
         for id in 0..tree.len() {
-            if let NodeKind::Mapping(entries, _) = &tree.node(id).kind {
-                warn_of_repeated_keys(&tree, entries, offset, &mut warnings);
+            if let NodeKind::Mapping(..) = tree.node(id).kind {
+                warn_of_repeated_keys(&tree, tree.entries(id), offset, &mut warnings);
             }
         }
         Ok((Some(tree), warnings))
@@ -282,7 +282,7 @@ fn check_values(tree: &Tree<'_>, offset: usize, warnings: &mut Vec<Error>) -> Re
     for id in 0..tree.len() {
         let span = tree.node(id).span.shifted(offset);
         match &tree.node(id).kind {
-            NodeKind::Mapping(entries, _) => check_keys(tree, entries, offset, warnings)?,
+            NodeKind::Mapping(..) => check_keys(tree, tree.entries(id), offset, warnings)?,
             NodeKind::Scalar(..) => {
                 if let Some(ScalarType::Other(Resolved::Float(float))) = tree.scalar_type(id)
                     && !float.is_finite()

@@ -11,7 +11,7 @@ pub use document::{Annotations, Document, Identity};
 pub use pass::FastPath;
 pub use paths::Paths;
 pub use split::{Chunk, Format, split};
-pub use strings::{Position, StringNode, Strings};
+pub use strings::{Listing, Position, StringNode, Strings};
 
 use crate::diagnostics::{Explain, Fault, Span};
 use crate::yaml::SyntaxError;

@@ -3,7 +3,7 @@
 
 use std::collections::HashMap;
 
-use super::Document;
+use super::{Document, Identity};
 use crate::yaml::tree::{NodeId, NodeKind, Tree};
 use crate::yaml::writer;
 
@@ -48,13 +48,13 @@ impl<'s> Paths<'s> {
                         starts.insert(node.span.start, from);
                     }
                 }
-                NodeKind::Sequence(items, _) => {
-                    for (index, item) in items.iter().enumerate() {
+                NodeKind::Sequence(..) => {
+                    for (index, item) in tree.items(from).iter().enumerate() {
                         step(*item, Field::Item(index));
                     }
                 }
-                NodeKind::Mapping(entries, _) => {
-                    for (key, value) in entries {
+                NodeKind::Mapping(..) => {
+                    for (key, value) in tree.entries(from) {
                         step(*key, Field::Entry(*key));
                         step(*value, Field::Entry(*key));
                     }
@@ -66,6 +66,11 @@ impl<'s> Paths<'s> {
             steps,
             starts,
         }
+    }
+
+    /// The document's kind and name.
+    pub fn identity(&self) -> Identity {
+        self.document.identity()
     }
 
     /// The path of the string that begins at a byte of the source, or whose key does.

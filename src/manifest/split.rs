@@ -1,6 +1,8 @@
 //! Cuts a source text into chunks of one document each, as AVP cuts it: JSON at the ends of its values, YAML at lines
 //! that begin with `---`, wherever they stand.
 
+use memchr::memmem;
+
 use super::Error;
 use crate::diagnostics::Span;
 use crate::yaml::json::JsonReader;
@@ -87,7 +89,7 @@ fn separators(text: &str, start: usize) -> impl Iterator<Item = usize> {
     let first = text[start..].starts_with("---").then_some(start);
     first
         .into_iter()
-        .chain(text.match_indices("\n---").map(|(newline, _)| newline + 1))
+        .chain(memmem::find_iter(text.as_bytes(), "\n---").map(|newline| newline + 1))
 }
 
 fn check_separator(line: &str, start: usize) -> Result<(), Error> {

@@ -65,11 +65,25 @@ pub struct Strings<'d> {
     pub crossed_aliases: Vec<NodeId>,
 }
 
+/// Which strings are listed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Listing {
+    /// All.
+    All,
+    /// Those that may hold something without being decoded (unless a tag says `!!binary`): nearly none in most documents.
+    Telling,
+}
+
 impl Document<'_> {
-    /// All strings of the document.
-    pub fn strings(&self) -> Strings<'_> {
+    /// The strings of the document.
+    pub fn strings(&self, listing: Listing) -> Strings<'_> {
+        let tree = &self.tree;
         let mut walk = Walk {
-            tree: &self.tree,
+            tree,
+            telling: (0..tree.len())
+                .filter(|id| listing == Listing::All || may_tell(tree, *id))
+                .collect(),
+            passed: 0,
             found: Strings::default(),
             fixed: HashSet::new(),
             aliases: Vec::new(),
@@ -77,6 +91,7 @@ impl Document<'_> {
         walk.node(
             Tree::ROOT,
             Place {
+                end: tree.len(),
                 in_flow: false,
                 shadowed: false,
                 position: Position::Item,
@@ -91,8 +106,21 @@ impl Document<'_> {
     }
 }
 
+/// Whether a node may be, or stand for, a string that holds something, or be what an alias stands for.
+fn may_tell(tree: &Tree<'_>, id: NodeId) -> bool {
+    let node = tree.node(id);
+    let by_itself = match &node.kind {
+        NodeKind::Scalar(text, _) => node.properties.tag.is_some() || text.contains('<'),
+        NodeKind::Alias(_) => true,
+        _ => false,
+    };
+    by_itself || node.properties.anchor != 0
+}
+
 #[derive(Clone, Copy)]
 struct Place {
+    /// The number behind the last node that lies in this one.
+    end: NodeId,
     in_flow: bool,
     shadowed: bool,
     position: Position,
@@ -100,6 +128,10 @@ struct Place {
 
 struct Walk<'d, 's> {
     tree: &'d Tree<'s>,
+    /// The nodes for which the walk is made, in order: what holds none of them is not entered.
+    telling: Vec<NodeId>,
+    /// How many of them are passed.
+    passed: usize,
     found: Strings<'d>,
     /// Collections whose strings are not replaced at their own place.
     fixed: HashSet<NodeId>,
@@ -110,6 +142,18 @@ struct Walk<'d, 's> {
 impl<'d> Walk<'d, '_> {
     fn node(&mut self, id: NodeId, place: Place) {
         let tree = self.tree;
+        let before = |telling: &&NodeId| **telling < id;
+        self.passed += self.telling[self.passed..]
+            .iter()
+            .take_while(before)
+            .count();
+        if self
+            .telling
+            .get(self.passed)
+            .is_none_or(|next| *next >= place.end)
+        {
+            return;
+        }
         match &tree.node(id).kind {
             NodeKind::Scalar(..) => self.string(id, id, place),
             NodeKind::Alias(target) => match tree.node(*target).kind {
@@ -118,20 +162,23 @@ impl<'d> Walk<'d, '_> {
                     .aliases
                     .push((id, *target, self.is_fixed(*target, place.position))),
             },
-            NodeKind::Sequence(items, layout) => {
+            NodeKind::Sequence(_, layout) => {
                 let in_flow = is_flow(*layout, place.in_flow);
                 let fixed = self.is_fixed(id, place.position);
                 self.mark(id, fixed);
-                for item in items {
-                    let position = if fixed {
-                        Position::Fixed
-                    } else {
-                        Position::Item
-                    };
-                    // A list in a list is fixed; `Item` on a sequence means just that.
+                // A list in a list is fixed; `Item` on a sequence means just that.
+                let position = if fixed {
+                    Position::Fixed
+                } else {
+                    Position::Item
+                };
+                let items = tree.items(id);
+                for (index, item) in items.iter().enumerate() {
+                    let end = items.get(index + 1).copied().unwrap_or(place.end);
                     self.node(
                         *item,
                         Place {
+                            end,
                             in_flow,
                             position,
                             ..place
@@ -139,11 +186,11 @@ impl<'d> Walk<'d, '_> {
                     );
                 }
             }
-            NodeKind::Mapping(entries, layout) => {
+            NodeKind::Mapping(_, layout) => {
                 let in_flow = is_flow(*layout, place.in_flow);
                 let fixed = place.position == Position::Fixed;
                 self.mark(id, fixed);
-                self.entries(id, entries, Place { in_flow, ..place }, fixed);
+                self.entries(id, tree.entries(id), Place { in_flow, ..place }, fixed);
             }
         }
     }
@@ -162,6 +209,7 @@ impl<'d> Walk<'d, '_> {
             self.node(
                 key,
                 Place {
+                    end: value,
                     position: Position::Fixed,
                     ..place
                 },
@@ -171,9 +219,11 @@ impl<'d> Walk<'d, '_> {
             } else {
                 Position::Value { mapping, key }
             };
+            let end = entries.get(index + 1).map_or(place.end, |(next, _)| *next);
             self.node(
                 value,
                 Place {
+                    end,
                     shadowed,
                     position,
                     ..place
@@ -210,6 +260,7 @@ impl<'d> Walk<'d, '_> {
             in_flow,
             shadowed,
             position,
+            ..
         } = place;
         self.found.strings.push(StringNode {
             node,
@@ -234,7 +285,7 @@ mod tests {
         let text = "kind: X\na: [p, [q, {r: s}], {t: u}]\n? &k v\n: *k\nw: 5\n";
         let (document, _) = Document::read(text, Span::new(0, text.len()), Format::Yaml).unwrap();
         let document = document.unwrap();
-        let strings = document.strings().strings;
+        let strings = document.strings(Listing::All).strings;
         let replaced: Vec<_> = strings
             .iter()
             .filter(|s| s.position != Position::Fixed)

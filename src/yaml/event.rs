@@ -17,7 +17,7 @@ pub struct Event<'a> {
     /// and its indentation. Collections: the opening character, or an empty span where the first entry begins.
     pub span: Span,
     /// Anchor and tag of a node.
-    pub properties: Properties<'a>,
+    pub properties: Properties,
 }
 
 /// What an event says.
@@ -60,15 +60,29 @@ impl fmt::Debug for EventKind<'_> {
     }
 }
 
-/// Anchor and tag.
+/// Anchor and tag. Small, because nearly no node has any and every node is moved about.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Properties<'a> {
+pub struct Properties {
     /// The anchor's number within its text; 0 is none.
     pub anchor: usize,
-    /// The resolved tag: `tag:yaml.org,2002:str`, `!local`, ….
-    pub tag: Option<Cow<'a, str>>,
-    /// Where the tag stands.
-    pub tag_span: Option<Span>,
+    /// The tag.
+    pub tag: Option<Box<Tag>>,
+}
+
+/// A tag as it is written at a node.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Tag {
+    /// Resolved: `tag:yaml.org,2002:str`, `!local`, ….
+    pub name: String,
+    /// Where it stands, if it is written out.
+    pub span: Option<Span>,
+}
+
+impl Properties {
+    /// The resolved tag.
+    pub fn tag(&self) -> Option<&str> {
+        self.tag.as_ref().map(|tag| tag.name.as_str())
+    }
 }
 
 /// How a scalar is written.

@@ -17,14 +17,9 @@ pub fn for_yaml_readers(json: &str) -> Cow<'_, str> {
     };
     let mut edits = Vec::new();
     for id in 0..tree.len() {
-        if let NodeKind::Mapping(entries, _) = &tree.node(id).kind {
-            for (key, value) in entries {
-                edits.extend(key_edits(
-                    tree.node(*key),
-                    tree.node(*value).span.start,
-                    json,
-                ));
-            }
+        for (key, value) in tree.entries(id) {
+            let value_start = tree.node(*value).span.start;
+            edits.extend(key_edits(tree.node(*key), value_start, json));
         }
         edits.extend(string_edit(tree.node(id), json));
     }

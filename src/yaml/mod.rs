@@ -20,7 +20,7 @@ use base64::Engine;
 use base64::engine::general_purpose::GeneralPurpose;
 use base64::engine::{DecodePaddingMode, GeneralPurposeConfig};
 
-pub use event::{Event, EventKind, EventReader, Layout, Properties, Style, SyntaxError};
+pub use event::{Event, EventKind, EventReader, Layout, Properties, Style, SyntaxError, Tag};
 pub use json_in_yaml::for_yaml_readers;
 pub use parser::{MAX_DEPTH, YamlReader};
 

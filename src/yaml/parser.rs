@@ -3,10 +3,11 @@
 use std::borrow::Cow;
 
 use granit_parser::{
-    Event as Parsed, Options, Parser, ScalarStyle, Span as ParsedSpan, StructureStyle, Tag,
+    Event as Parsed, Options, Parser, ScalarStyle, Span as ParsedSpan, StructureStyle,
+    Tag as ParsedTag,
 };
 
-use super::event::{Event, EventKind, EventReader, Layout, Properties, Style, SyntaxError};
+use super::event::{Event, EventKind, EventReader, Layout, Properties, Style, SyntaxError, Tag};
 use crate::diagnostics::Span;
 
 /// How deep collections may nest (design section 7).
@@ -39,57 +40,66 @@ impl<'a> YamlReader<'a> {
 impl<'a> EventReader<'a> for YamlReader<'a> {
     fn next_event(&mut self) -> Result<Option<Event<'a>>, SyntaxError> {
         loop {
-            let Some(next) = self.parser.next_event() else {
-                return Ok(None);
-            };
-            let (parsed, span) = next.map_err(|error| SyntaxError {
-                message: error.info().clone(),
-                position: error.marker().byte_offset().unwrap_or(0),
-            })?;
-            if let Some(event) = convert(parsed, span) {
-                return Ok(Some(event));
+            // Matched in place: the parser's events are large, and there are many.
+            match self.parser.next_event() {
+                None => return Ok(None),
+                Some(Ok((parsed, span))) => {
+                    if let Some(event) = convert(parsed, &span) {
+                        return Ok(Some(event));
+                    }
+                }
+                Some(Err(error)) => {
+                    return Err(SyntaxError {
+                        message: error.info().clone(),
+                        position: error.marker().byte_offset().unwrap_or(0),
+                    });
+                }
             }
         }
     }
 }
 
 /// Our event; `None` for those without meaning here.
-fn convert<'a>(parsed: Parsed<'a>, parsed_span: ParsedSpan) -> Option<Event<'a>> {
-    let span = to_span(parsed_span);
-    let with = |kind, anchor, tag: Option<Cow<'a, Tag>>| {
-        let tag_span = parsed_span.tag_span().map(to_span);
-        let properties = Properties {
-            anchor,
-            tag: tag.map(|tag| Cow::Owned(tag.to_string())),
-            tag_span,
-        };
-        Some(Event {
-            kind,
-            span,
-            properties,
-        })
+fn convert<'a>(parsed: Parsed<'a>, parsed_span: &ParsedSpan) -> Option<Event<'a>> {
+    let properties = |anchor, tag| Properties {
+        anchor,
+        tag: to_tag(tag, parsed_span),
     };
-    match parsed {
-        Parsed::DocumentStart(..) => with(EventKind::DocumentStart, 0, None),
-        Parsed::DocumentEnd => with(EventKind::DocumentEnd, 0, None),
-        Parsed::Scalar(text, style, anchor, tag) => {
-            with(EventKind::Scalar(text, to_style(style)), anchor, tag)
-        }
-        Parsed::SequenceStart(layout, anchor, tag) => {
-            with(EventKind::SequenceStart(to_layout(layout)), anchor, tag)
-        }
-        Parsed::MappingStart(layout, anchor, tag) => {
-            with(EventKind::MappingStart(to_layout(layout)), anchor, tag)
-        }
-        Parsed::SequenceEnd => with(EventKind::SequenceEnd, 0, None),
-        Parsed::MappingEnd => with(EventKind::MappingEnd, 0, None),
-        Parsed::Alias(anchor) => with(EventKind::Alias(anchor), 0, None),
-        Parsed::Comment(text, _) => with(EventKind::Comment(text), 0, None),
-        _ => None,
-    }
+    let (kind, properties) = match parsed {
+        Parsed::Scalar(text, style, anchor, tag) => (
+            EventKind::Scalar(text, to_style(style)),
+            properties(anchor, tag),
+        ),
+        Parsed::SequenceStart(layout, anchor, tag) => (
+            EventKind::SequenceStart(to_layout(layout)),
+            properties(anchor, tag),
+        ),
+        Parsed::MappingStart(layout, anchor, tag) => (
+            EventKind::MappingStart(to_layout(layout)),
+            properties(anchor, tag),
+        ),
+        Parsed::DocumentStart(..) => (EventKind::DocumentStart, Properties::default()),
+        Parsed::DocumentEnd => (EventKind::DocumentEnd, Properties::default()),
+        Parsed::SequenceEnd => (EventKind::SequenceEnd, Properties::default()),
+        Parsed::MappingEnd => (EventKind::MappingEnd, Properties::default()),
+        Parsed::Alias(anchor) => (EventKind::Alias(anchor), Properties::default()),
+        Parsed::Comment(text, _) => (EventKind::Comment(text), Properties::default()),
+        _ => return None,
+    };
+    Some(Event {
+        kind,
+        span: to_span(parsed_span),
+        properties,
+    })
 }
 
-fn to_span(span: ParsedSpan) -> Span {
+fn to_tag(tag: Option<Cow<'_, ParsedTag>>, node: &ParsedSpan) -> Option<Box<Tag>> {
+    let name = tag?.to_string();
+    let span = node.tag_span().as_ref().map(to_span);
+    Some(Box::new(Tag { name, span }))
+}
+
+fn to_span(span: &ParsedSpan) -> Span {
     span.byte_range()
         .expect("a parser of a str gives byte offsets")
         .into()

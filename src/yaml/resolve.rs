@@ -23,6 +23,15 @@ pub enum Resolved {
 
 /// How Kubernetes (YAML 1.1 as go-yaml v2 reads it) takes an untagged plain scalar.
 pub fn kubernetes(text: &str) -> Resolved {
+    // Nearly all texts are ruled out by their first letter, or are longer than any word that means something.
+    match text.as_bytes() {
+        [] | [b'0'..=b'9' | b'+' | b'-' | b'.' | b'~', ..] => {}
+        [
+            b'n' | b'N' | b'y' | b'Y' | b't' | b'T' | b'f' | b'F' | b'o' | b'O',
+            rest @ ..,
+        ] if rest.len() < "false".len() => {}
+        _ => return Resolved::String,
+    }
     match text {
         "" | "~" | "null" | "Null" | "NULL" => return Resolved::Null,
         "y" | "Y" | "yes" | "Yes" | "YES" | "on" | "On" | "ON" | "true" | "True" | "TRUE" => {

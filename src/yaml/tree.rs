@@ -17,9 +17,13 @@ pub const MAX_EXPANSION: usize = 1_000_000;
 pub type NodeId = usize;
 
 /// One document. Node 0 is the root.
+///
+/// The children of all collections share two lists, so that a collection costs no allocation of its own.
 #[derive(Debug)]
 pub struct Tree<'a> {
     nodes: Vec<Node<'a>>,
+    items: Vec<NodeId>,
+    entries: Vec<(NodeId, NodeId)>,
 }
 
 /// A node and where it stands.
@@ -32,19 +36,26 @@ pub struct Node<'a> {
     /// Where the token before it ended: between there and `span` are its properties, header and blanks.
     pub after: usize,
     /// Anchor and tag.
-    pub properties: Properties<'a>,
+    pub properties: Properties,
 }
 
 /// The content of a node.
 pub enum NodeKind<'a> {
     /// A scalar.
     Scalar(Cow<'a, str>, Style),
-    /// A list.
-    Sequence(Vec<NodeId>, Layout),
-    /// Keys and values in source order.
-    Mapping(Vec<(NodeId, NodeId)>, Layout),
+    /// A list; see [`Tree::items`].
+    Sequence(Children, Layout),
+    /// Keys and values; see [`Tree::entries`].
+    Mapping(Children, Layout),
     /// The node that an alias stands for.
     Alias(NodeId),
+}
+
+/// Where a tree keeps the children of a collection.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Children {
+    start: usize,
+    end: usize,
 }
 
 /// Texts by their length: a secret may be read as a tree.
@@ -114,10 +125,18 @@ impl<'a> Tree<'a> {
         self.nodes.is_empty()
     }
 
+    /// The items of a list (aliases followed), in source order; empty for anything else.
+    pub fn items(&self, id: NodeId) -> &[NodeId] {
+        match self.nodes[self.target(id)].kind {
+            NodeKind::Sequence(Children { start, end }, _) => &self.items[start..end],
+            _ => &[],
+        }
+    }
+
     /// The entries of a mapping (aliases followed), in source order; empty for anything else.
     pub fn entries(&self, id: NodeId) -> &[(NodeId, NodeId)] {
-        match &self.nodes[self.target(id)].kind {
-            NodeKind::Mapping(entries, _) => entries,
+        match self.nodes[self.target(id)].kind {
+            NodeKind::Mapping(Children { start, end }, _) => &self.entries[start..end],
             _ => &[],
         }
     }
@@ -128,11 +147,17 @@ impl<'a> Tree<'a> {
         const SMALL: usize = 16;
         let key = |index: usize| self.text(entries[index].0);
         if entries.len() <= SMALL {
+            let mut keys = [None; SMALL];
+            for (index, place) in keys[..entries.len()].iter_mut().enumerate() {
+                *place = key(index);
+            }
+            let keys = &keys[..entries.len()];
             let next = |earlier: usize| {
-                (earlier + 1..entries.len()).find(|later| key(*later) == key(earlier))
+                let mut later = keys[earlier + 1..].iter();
+                later.position(|later| *later == keys[earlier])
             };
-            return (0..entries.len())
-                .filter_map(|earlier| Some((earlier, next(earlier)?)))
+            return (0..keys.len())
+                .filter_map(|earlier| Some((earlier, earlier + 1 + next(earlier)?)))
                 .collect();
         }
         let mut seen = HashMap::with_capacity(entries.len());
@@ -174,16 +199,16 @@ impl<'a> Tree<'a> {
     }
 
     fn merged(&self, id: NodeId, key: &str) -> Option<NodeId> {
-        match &self.nodes[self.target(id)].kind {
-            NodeKind::Sequence(maps, _) => maps.iter().find_map(|map| self.get(*map, key)),
-            _ => self.get(id, key),
-        }
+        let maps = self.items(id).iter();
+        maps.copied()
+            .find_map(|map| self.get(map, key))
+            .or_else(|| self.get(id, key))
     }
 
     /// Whether a key is the merge key: `<<`, plain or tagged.
     pub fn is_merge_key(&self, key: NodeId) -> bool {
         let node = &self.nodes[key];
-        match (&node.kind, node.properties.tag.as_deref()) {
+        match (&node.kind, node.properties.tag()) {
             (_, Some(tag)) => tag == "tag:yaml.org,2002:merge",
             (NodeKind::Scalar(text, Style::Plain), None) => text == "<<",
             _ => false,
@@ -198,8 +223,7 @@ impl<'a> Tree<'a> {
         };
         let tag = node
             .properties
-            .tag
-            .as_deref()
+            .tag()
             .and_then(|tag| tag.strip_prefix("tag:yaml.org,2002:"));
         Some(match (tag, style) {
             (Some("str"), _) => ScalarType::String,
@@ -218,15 +242,10 @@ impl<'a> Tree<'a> {
 /// A collection that is still open.
 struct Open {
     id: NodeId,
-    content: Content,
+    /// Where its children begin in the builder's list of them.
+    children: usize,
     /// What is inside, aliases written out.
     extent: Extent,
-}
-
-enum Content {
-    Sequence(Vec<NodeId>, Layout),
-    /// Entries, and the key that waits for its value.
-    Mapping(Vec<(NodeId, NodeId)>, Layout, Option<NodeId>),
 }
 
 /// The size of a node with all aliases written out.
@@ -236,9 +255,15 @@ struct Extent {
     depth: usize,
 }
 
+impl Extent {
+    const LEAF: Self = Self { nodes: 1, depth: 1 };
+}
+
 struct Builder<'a> {
-    nodes: Vec<Node<'a>>,
+    tree: Tree<'a>,
     open: Vec<Open>,
+    /// The complete children of all open collections, those of the innermost last.
+    children: Vec<NodeId>,
     /// Anchored nodes that are complete.
     anchors: HashMap<usize, (NodeId, Extent)>,
     /// Where the last token ended.
@@ -247,16 +272,22 @@ struct Builder<'a> {
 
 impl<'a> Builder<'a> {
     fn new(end: usize) -> Self {
+        /// Nodes of a small document.
+        const SMALL: usize = 64;
         Self {
-            nodes: Vec::new(),
+            tree: Tree {
+                nodes: Vec::with_capacity(SMALL),
+                items: Vec::new(),
+                entries: Vec::with_capacity(SMALL / 2),
+            },
             open: Vec::new(),
+            children: Vec::with_capacity(SMALL),
             anchors: HashMap::new(),
             end,
         }
     }
 
     fn read(mut self, reader: &mut impl EventReader<'a>) -> Result<Tree<'a>, SyntaxError> {
-        const LEAF: Extent = Extent { nodes: 1, depth: 1 };
         while let Some(event) = reader.next_event()? {
             let Event {
                 kind,
@@ -268,34 +299,26 @@ impl<'a> Builder<'a> {
                 EventKind::DocumentStart | EventKind::Comment(_) => {}
                 EventKind::Scalar(text, style) => {
                     let id = self.push(NodeKind::Scalar(text, style), span, properties);
-                    self.complete(id, LEAF)?;
+                    self.complete(id, Extent::LEAF)?;
                 }
                 EventKind::Alias(anchor) => self.alias(anchor, span, properties)?,
                 EventKind::SequenceStart(layout) => {
-                    let id = self.push(NodeKind::Sequence(Vec::new(), layout), span, properties);
-                    self.open.push(Open {
-                        id,
-                        content: Content::Sequence(Vec::new(), layout),
-                        extent: LEAF,
-                    });
+                    let kind = NodeKind::Sequence(Children::default(), layout);
+                    self.start(kind, span, properties);
                 }
                 EventKind::MappingStart(layout) => {
-                    let id = self.push(NodeKind::Mapping(Vec::new(), layout), span, properties);
-                    self.open.push(Open {
-                        id,
-                        content: Content::Mapping(Vec::new(), layout, None),
-                        extent: LEAF,
-                    });
+                    let kind = NodeKind::Mapping(Children::default(), layout);
+                    self.start(kind, span, properties);
                 }
                 EventKind::SequenceEnd | EventKind::MappingEnd => self.close(span)?,
             }
         }
-        Ok(Tree { nodes: self.nodes })
+        Ok(self.tree)
     }
 
-    fn push(&mut self, kind: NodeKind<'a>, span: Span, properties: Properties<'a>) -> NodeId {
-        let id = self.nodes.len();
-        self.nodes.push(Node {
+    fn push(&mut self, kind: NodeKind<'a>, span: Span, properties: Properties) -> NodeId {
+        let id = self.tree.nodes.len();
+        self.tree.nodes.push(Node {
             kind,
             span,
             after: self.end,
@@ -305,11 +328,20 @@ impl<'a> Builder<'a> {
         id
     }
 
+    fn start(&mut self, kind: NodeKind<'a>, span: Span, properties: Properties) {
+        let id = self.push(kind, span, properties);
+        self.open.push(Open {
+            id,
+            children: self.children.len(),
+            extent: Extent::LEAF,
+        });
+    }
+
     fn alias(
         &mut self,
         anchor: usize,
         span: Span,
-        properties: Properties<'a>,
+        properties: Properties,
     ) -> Result<(), SyntaxError> {
         let Some(&(target, extent)) = self.anchors.get(&anchor) else {
             return Err(SyntaxError {
@@ -322,45 +354,53 @@ impl<'a> Builder<'a> {
     }
 
     fn close(&mut self, span: Span) -> Result<(), SyntaxError> {
-        let Open {
-            id,
-            content,
-            extent,
-        } = self.open.pop().expect("an end event closes a start event");
-        let (kind, layout) = match content {
-            Content::Sequence(items, layout) => (NodeKind::Sequence(items, layout), layout),
-            Content::Mapping(entries, layout, _) => (NodeKind::Mapping(entries, layout), layout),
+        let open = self.open.pop().expect("an end event closes a start event");
+        let Tree {
+            nodes,
+            items,
+            entries,
+        } = &mut self.tree;
+        let node = &mut nodes[open.id];
+        let children = &self.children[open.children..];
+        let layout = match &mut node.kind {
+            NodeKind::Sequence(range, layout) => {
+                range.start = items.len();
+                items.extend(children);
+                range.end = items.len();
+                *layout
+            }
+            NodeKind::Mapping(range, layout) => {
+                range.start = entries.len();
+                let (pairs, _) = children.as_chunks::<2>();
+                entries.extend(pairs.iter().map(|[key, value]| (*key, *value)));
+                range.end = entries.len();
+                *layout
+            }
+            _ => unreachable!("only collections are open"),
         };
+        self.children.truncate(open.children);
         if layout == Layout::Flow {
             // A block collection ends with its last token; the parser's end event stands at the next one.
             self.end = self.end.max(span.end);
         }
-        let node = &mut self.nodes[id];
-        node.kind = kind;
         node.span.end = node.span.end.max(self.end);
-        self.complete(id, extent)
+        self.complete(open.id, open.extent)
     }
 
     /// Remembers a complete node's anchor and puts the node into its collection.
     fn complete(&mut self, id: NodeId, extent: Extent) -> Result<(), SyntaxError> {
-        let node = &self.nodes[id];
+        let node = &self.tree.nodes[id];
         let position = node.span.start;
         if node.properties.anchor != 0 {
             self.anchors.insert(node.properties.anchor, (id, extent));
         }
-        let written = self.nodes.len();
+        let written = self.tree.nodes.len();
         let Some(parent) = self.open.last_mut() else {
             return Ok(());
         };
         parent.extent.nodes = parent.extent.nodes.saturating_add(extent.nodes);
         parent.extent.depth = parent.extent.depth.max(extent.depth + 1);
-        match &mut parent.content {
-            Content::Sequence(items, _) => items.push(id),
-            Content::Mapping(entries, _, key) => match key.take() {
-                None => *key = Some(id),
-                Some(key) => entries.push((key, id)),
-            },
-        }
+        self.children.push(id);
         let error = |message: &str| {
             Err(SyntaxError {
                 message: message.to_owned(),

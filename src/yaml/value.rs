@@ -84,12 +84,13 @@ impl Conversion<'_, '_> {
         let tree = self.tree;
         match &tree.node(tree.target(id)).kind {
             NodeKind::Scalar(text, _) => self.scalar(id, text),
-            NodeKind::Sequence(items, _) => items
+            NodeKind::Sequence(..) => tree
+                .items(id)
                 .iter()
                 .map(|item| self.value(*item))
                 .collect::<Result<_, _>>()
                 .map(Value::List),
-            NodeKind::Mapping(entries, _) => self.map(entries).map(Value::Map),
+            NodeKind::Mapping(..) => self.map(tree.entries(id)).map(Value::Map),
             NodeKind::Alias(_) => self.error(id, "an alias to an alias"),
         }
     }

@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use manifuse::diagnostics::Span;
-use manifuse::manifest::{Document, Format, Position, split};
+use manifuse::manifest::{Document, Format, Listing, Position, split};
 use manifuse::secret::{Map, Value};
 use manifuse::yaml::Style;
 use manifuse::yaml::edit::{Edit, apply};
@@ -66,7 +66,7 @@ fn with_placeholders(text: &str, random: &mut Random, every: usize) -> (String, 
     for chunk in split(text).0 {
         let (document, _) = Document::read(text, chunk, Format::of(text)).unwrap();
         if let Some(document) = document {
-            for string in document.strings().strings {
+            for string in document.strings(Listing::All).strings {
                 let node = document.tree.node(string.node);
                 let usable = string.position != Position::Fixed
                     && string.node == string.scalar

@@ -107,10 +107,10 @@ impl<'a> Builder<'a> {
         &mut self,
         text: &str,
         style: Style,
-        properties: &Properties<'_>,
+        properties: &Properties,
         span: Span,
     ) -> Result<(), Error> {
-        let tag = properties.tag.as_deref();
+        let tag = properties.tag();
         if self.expects_key() {
             let key = match self.format {
                 Format::Json => text.to_owned(),
@@ -149,7 +149,7 @@ impl<'a> Builder<'a> {
         &mut self,
         content: Content,
         layout: Layout,
-        properties: &Properties<'_>,
+        properties: &Properties,
         span: Span,
     ) -> Result<(), Error> {
         if self.expects_key() {

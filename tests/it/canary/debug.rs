@@ -13,7 +13,7 @@ use manifuse::clients::tls::Tls;
 use manifuse::diagnostics::{Diagnostic, Fault, Place, Source, Span};
 use manifuse::env::{Environment, Options, Origin, Setting};
 use manifuse::inject::Rendered;
-use manifuse::manifest::{Document, Format, Paths};
+use manifuse::manifest::{Document, Format, Listing, Paths};
 use manifuse::modifier;
 use manifuse::secret::{Number, Text, Value};
 use manifuse::settings;
@@ -160,7 +160,7 @@ fn trees_show_no_text() {
     let (document, _) = Document::read(&text, Span::new(0, text.len()), Format::Yaml).unwrap();
     let document = document.unwrap();
     assert!(assert_hidden(&document).contains("Yaml"));
-    assert!(assert_hidden(&document.strings()).contains("Value"));
+    assert!(assert_hidden(&document.strings(Listing::All)).contains("Value"));
     assert!(assert_hidden(&document.annotations()).contains("Yaml"));
     assert!(assert_hidden(&Paths::new(document)).contains("Yaml"));
 }
