@@ -61,7 +61,8 @@ fn every_dependency_is_used() {
     let manifest = fs::read_to_string(root("Cargo.toml")).unwrap();
     let (program, tests) = manifest.split_once("[dev-dependencies]").unwrap();
     let tests = format!("[dev-dependencies]{tests}");
-    let (program_text, tests_text) = (sources("src"), sources("tests"));
+    let program_text = sources("src");
+    let tests_text = sources("tests") + &sources("benches");
     let unused = |manifest: &str, text: &str| -> Vec<String> {
         let is_unused = |name: &&str| !text.contains(&format!("{}::", name.replace('-', "_")));
         dependencies(manifest)
