@@ -146,16 +146,21 @@ impl Evaluator<'_> {
         mention: &Mention<'p>,
         findings: &mut Findings<'p>,
     ) -> Result<Value, Failure> {
-        let value = self.look_up(mention.reference)?;
-        let applied =
-            modifier::apply(&mention.reference.transforms, value).map_err(Failure::Modifier)?;
+        let reference = mention.reference;
+        let (value, absence) = match self.look_up(reference) {
+            Ok(value) => (Some(value), Failure::Missing(None)),
+            Err(failure) if failure.is_absence() => (None, failure),
+            Err(failure) => return Err(failure),
+        };
+        let applied = modifier::apply(&reference.transforms, value, &place_of(reference))
+            .map_err(Failure::Modifier)?;
         let warnings = applied
             .warnings
             .into_iter()
             .map(|warning| (mention.clone(), warning));
         findings.warnings.extend(warnings);
         match applied.value {
-            Value::Null => Err(Failure::Missing(None)),
+            Value::Null => Err(absence),
             value => Ok(value),
         }
     }
@@ -190,6 +195,25 @@ impl Evaluator<'_> {
                 );
                 Err(Failure::Backend(error.with_cause(reason)))
             }
+        }
+    }
+}
+
+/// What tells the value of a reference from others.
+fn place_of(reference: &Reference) -> String {
+    let path = reference.secret.as_ref().map(|secret| &*secret.path);
+    let key = reference.key.as_deref();
+    format!("{}#{}", path.unwrap_or_default(), key.unwrap_or_default())
+}
+
+impl Failure {
+    /// Whether there is nothing there, which a modifier may make good. What may not be read, or cannot be, is no
+    /// absence.
+    fn is_absence(&self) -> bool {
+        match self {
+            Self::Missing(_) => true,
+            Self::Backend(error) => error.kind == ErrorKind::AbsentPath,
+            _ => false,
         }
     }
 }
@@ -312,6 +336,10 @@ impl Failed<'_> {
         let name = self.mention.name();
         match self.failure {
             Failure::Missing(near) => missing(&self.mention, near),
+            Failure::Modifier(modifier::Error::Failed {
+                cause: modifier::Cause::Required(message),
+                ..
+            }) => required(&self.mention, &message),
             Failure::Refused(diagnostic) if self.mention.may_be_named() => *diagnostic,
             Failure::Refused(diagnostic) if !self.mention.path_is_in(&diagnostic.message) => {
                 *diagnostic
@@ -345,6 +373,15 @@ pub(super) fn of_backend(error: &backends::Error) -> Diagnostic {
 fn unnamed(fault: Fault, name: &str) -> Diagnostic {
     Diagnostic::error(fault, format!("the secret of {name} could not be read"))
         .with_hint("decode the base64 text by hand to see which secret it names")
+}
+
+/// The manifest's author says what to do; not so in a decoded text, of which nothing is quoted.
+fn required(mention: &Mention<'_>, message: &str) -> Diagnostic {
+    let mut diagnostic = missing(mention, None);
+    if mention.may_be_named() {
+        diagnostic.message = format!("{}: {}", mention.name(), shown(message));
+    }
+    diagnostic
 }
 
 fn missing(mention: &Mention<'_>, near: Option<String>) -> Diagnostic {

@@ -9,10 +9,11 @@ use super::locate::Locator;
 use super::place::{Place, Work};
 use super::reread::{self, Expected};
 use super::{Answers, Plan, Stream, removal};
+use crate::backends::ErrorKind;
 use crate::diagnostics::{Diagnostic, Fault, Severity, Source, Span};
 use crate::manifest::Format;
 use crate::modifier;
-use crate::secret::{OnMissing, Value};
+use crate::secret::{OnMissing, SecretId, Value};
 use crate::yaml::edit::Edit;
 use crate::yaml::rewrite::{self, Certainty};
 use crate::yaml::writer::{self, Reader};
@@ -132,9 +133,24 @@ impl<'s> DocumentEdits<'_, 's> {
             self.evaluator.answers.get(secret),
         ) {
             (Some(refused), _) => self.tell_at(refused.clone(), *span),
-            (None, Some(Err(error))) => self.tell_at(of_backend(error), *span),
+            (None, Some(Err(error)))
+                if error.kind != ErrorKind::AbsentPath || !self.absence_is_caught(secret) =>
+            {
+                self.tell_at(of_backend(error), *span);
+            }
             _ => {}
         }
+    }
+
+    /// Whether everything that refers to a secret says what to do when it is not there.
+    fn absence_is_caught(&self, secret: &SecretId) -> bool {
+        let places = self.work.places.iter();
+        let mut references = places
+            .flat_map(|place| place.text.references())
+            .filter(|reference| reference.secret.as_ref() == Some(secret))
+            .peekable();
+        references.peek().is_some()
+            && references.all(|reference| modifier::catch_missing(&reference.transforms))
     }
 
     /// Tells the failures of a place. Gives the keys' positions when its entry is to be removed, with those of its

@@ -1,7 +1,9 @@
-//! `base64encode` and `base64decode`.
+//! `base64encode` and `base64decode`, and the same for URLs.
 
 use ::base64::Engine;
-use ::base64::engine::general_purpose::STANDARD;
+use ::base64::alphabet::URL_SAFE;
+use ::base64::engine::DecodePaddingMode::Indifferent;
+use ::base64::engine::general_purpose::{GeneralPurpose, NO_PAD, STANDARD};
 
 use super::{Call, Cause};
 use crate::secret::{Text, Value};
@@ -24,6 +26,22 @@ pub(super) fn decode(call: Call<'_>) -> Result<Value, Cause> {
         ));
     }
     Ok(Value::String(Text::from(bytes)))
+}
+
+/// Without padding, as RFC 7515 has it; what is read may be padded.
+const URL: GeneralPurpose =
+    GeneralPurpose::new(&URL_SAFE, NO_PAD.with_decode_padding_mode(Indifferent));
+
+pub(super) fn url_encode(call: Call<'_>) -> Result<Value, Cause> {
+    Ok(Value::string(URL.encode(call.text()?.expose())))
+}
+
+/// Strict, since no manifest lives with the other way.
+pub(super) fn url_decode(call: Call<'_>) -> Result<Value, Cause> {
+    let bytes = URL.decode(call.text()?.expose());
+    bytes
+        .map(Value::string)
+        .map_err(|_| Cause::Unfit("the value is not base64url"))
 }
 
 /// The bytes of all complete groups of four characters before the first fault, and whether there was none. Line ends

@@ -54,6 +54,27 @@ pub enum Cause {
         /// As above.
         found: &'static str,
     },
+    /// A list, a map or nothing for one of our modifiers, called as we call its type.
+    #[error("wants text, and the value is of type {0}")]
+    NotText(&'static str),
+    /// A quote that nothing closes, at this byte of the statement.
+    #[error("the quote at byte {0} is not closed")]
+    OpenQuote(usize),
+    /// A quoted text that is not a JSON string.
+    #[error("the text in quotes at byte {0} has a bad escape or a control character")]
+    Escape(usize),
+    /// A quoted text without white space around it.
+    #[error("the argument at byte {0} has a quote that touches other text")]
+    TouchedQuote(usize),
+    /// A value or an argument that the modifier cannot use, in its own words.
+    #[error("{0}")]
+    Unfit(&'static str),
+    /// A value is missing that the manifest's author calls required, in the author's words.
+    #[error("{0}")]
+    Required(String),
+    /// A result that is longer than anybody means.
+    #[error("the result is longer than 64 MiB")]
+    TooLong,
     /// `indent` by something that is no number, or too large a one.
     #[error("invalid indentation level")]
     Level,
@@ -122,6 +143,18 @@ impl Explain for Error {
                     "{} works on a string, and the value is of type {found}",
                     modifier.name
                 )),
+                Cause::NotText("null") => {
+                    Some("put `default \"TEXT\"` in front of it".to_owned())
+                }
+                Cause::NotText(_) => Some("put `toJson` in front of it".to_owned()),
+                Cause::OpenQuote(_) => Some(
+                    "inside quotes write | as \\u007c, > as \\u003e and < as \\u003c".to_owned(),
+                ),
+                Cause::Escape(_) => Some(
+                    "inside quotes write \\\", \\\\, \\n, \\t or \\uXXXX (a pair of these beyond FFFF)"
+                        .to_owned(),
+                ),
+                Cause::TouchedQuote(_) => Some(format!("write `{}`", modifier.usage())),
                 _ => None,
             },
         }

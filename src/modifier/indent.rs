@@ -1,24 +1,44 @@
-//! `indent N`, as flat as AVP makes it: inner indentation and blank lines are lost, and manifests count on it.
+//! `indent N`, as flat as AVP makes it: inner indentation and blank lines are lost, and manifests count on it. And
+//! `indentLines N`, which loses nothing.
 
-use super::{Call, Cause};
+use super::{Call, Cause, MAX_RESULT};
 use crate::secret::{Text, Value};
 
-/// How long the result may get: a level of a million on a long text would fill the memory.
-const MAX_RESULT: usize = 64 << 20;
-
 pub(super) fn indent(call: Call<'_>) -> Result<Value, Cause> {
-    let level = call.arguments.first().ok_or(Cause::Parameters)?;
-    let level: i64 = level.parse().map_err(|_| Cause::Level)?;
+    let level: i64 = call.arguments[0].parse().map_err(|_| Cause::Level)?;
     let text = call.string()?;
     let level = usize::try_from(level.max(0)).map_err(|_| Cause::Level)?;
-    let lines = text.expose().split(|byte| *byte == b'\n').count();
-    let length = level
-        .saturating_mul(lines)
-        .saturating_add(text.expose().len());
+    let lines = checked_lines(&text, level)?;
+    Ok(Value::String(indented(text.expose(), level, lines)))
+}
+
+pub(super) fn indent_lines(call: Call<'_>) -> Result<Value, Cause> {
+    let level: usize = call.arguments[0].parse().map_err(|_| Cause::Level)?;
+    let text = call.text()?;
+    let lines = checked_lines(&text, level)?;
+    let mut result = Vec::with_capacity(level * lines + text.expose().len());
+    for (number, line) in text
+        .expose()
+        .split_inclusive(|byte| *byte == b'\n')
+        .enumerate()
+    {
+        if number > 0 && !matches!(line, b"\n" | b"\r\n") {
+            result.resize(result.len() + level, b' ');
+        }
+        result.extend_from_slice(line);
+    }
+    Ok(Value::string(result))
+}
+
+/// How many lines the text has, if they are not too many to be moved so far.
+fn checked_lines(text: &Text, level: usize) -> Result<usize, Cause> {
+    let text = text.expose();
+    let lines = text.split(|byte| *byte == b'\n').count();
+    let length = level.saturating_mul(lines).saturating_add(text.len());
     if length > MAX_RESULT {
         return Err(Cause::Level);
     }
-    Ok(Value::String(indented(text.expose(), level, lines)))
+    Ok(lines)
 }
 
 fn indented(text: &[u8], level: usize, lines: usize) -> Text {

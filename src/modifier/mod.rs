@@ -3,23 +3,33 @@
 //! A new modifier is one function and one line in `table.rs`. None knows where its value came from, and no text that
 //! leaves this room holds a part of a value: errors and warnings name the modifier, a type, or a position.
 
+mod arguments;
 mod base64;
+mod convert;
 mod digest;
 mod error;
 mod indent;
 mod json;
 mod jsonpath;
+mod missing;
 mod number;
 mod parse;
+mod password;
 mod stringify;
 mod table;
 #[cfg(test)]
 mod tests;
+mod text;
+mod url;
+mod yaml;
 
+use std::borrow::Cow;
+
+pub use arguments::Arguments;
 pub use error::{Cause, Error};
 pub use jsonpath::Error as TemplateError;
 pub use stringify::stringify;
-pub use table::{Arguments, MODIFIERS, Modifier};
+pub use table::{MODIFIERS, Modifier};
 
 use crate::diagnostics::nearest;
 use crate::secret::{Text, Value};
@@ -33,39 +43,73 @@ pub struct Applied {
     pub warnings: Vec<String>,
 }
 
-/// Applies modifier statements (a name and its arguments) to a value, from left to right.
-pub fn apply(statements: &[String], value: Value) -> Result<Applied, Error> {
+/// How long a string may get: short statements can make huge ones out of long values.
+const MAX_RESULT: usize = 64 << 20;
+
+/// Applies modifier statements (a name and its arguments) to a value, from left to right. `None` is a missing value: it
+/// passes all statements by, as in AVP, until one catches it. `secret` tells the value's secret and key from others, so
+/// that equal values need not look equal when they are hashed.
+pub fn apply(statements: &[String], value: Option<Value>, secret: &str) -> Result<Applied, Error> {
+    let first = match value {
+        Some(_) => 0,
+        None => catcher(statements).unwrap_or(statements.len()),
+    };
     let mut applied = Applied {
-        value,
+        value: value.unwrap_or(Value::Null),
         warnings: Vec::new(),
     };
-    for statement in statements {
-        applied = apply_one(statement, applied)?;
+    for statement in &statements[first..] {
+        applied = apply_one(statement, applied, secret)?;
     }
     Ok(applied)
 }
 
-fn apply_one(statement: &str, applied: Applied) -> Result<Applied, Error> {
-    let mut words = statement.split_whitespace();
-    let name = words.next().ok_or(Error::Empty)?;
+/// Whether a missing value is not just missing for these statements.
+pub fn catch_missing(statements: &[String]) -> bool {
+    catcher(statements).is_some()
+}
+
+fn catcher(statements: &[String]) -> Option<usize> {
+    let catches = |name| find(name).is_some_and(|modifier| modifier.catches_missing);
+    let mut names = statements.iter().map(|statement| name(statement));
+    names.position(catches)
+}
+
+fn name(statement: &str) -> &str {
+    statement.split_whitespace().next().unwrap_or_default()
+}
+
+fn apply_one(statement: &str, applied: Applied, secret: &str) -> Result<Applied, Error> {
+    let statement = statement.trim();
+    let name = name(statement);
+    if name.is_empty() {
+        return Err(Error::Empty);
+    }
     let modifier = find(name).ok_or_else(|| Error::Unknown {
         name: name.to_owned(),
         near: suggestion(name),
     })?;
-    let failed = |cause| Error::Failed { modifier, cause };
-    let arguments: Vec<&str> = words.collect();
-    if !modifier.arguments.accept(arguments.len()) {
-        return Err(failed(Cause::Parameters));
-    }
     let mut warnings = applied.warnings;
-    let call = Call {
-        name: modifier.name,
-        value: applied.value,
-        arguments,
-        warnings: &mut warnings,
+    let run = || {
+        let arguments = modifier.arguments.read(statement, name.len())?;
+        let call = Call {
+            name: modifier.name,
+            value: applied.value,
+            arguments,
+            secret,
+            warnings: &mut warnings,
+        };
+        (modifier.run)(call).and_then(bounded)
     };
-    let value = (modifier.run)(call).map_err(failed)?;
+    let value = run().map_err(|cause| Error::Failed { modifier, cause })?;
     Ok(Applied { value, warnings })
+}
+
+fn bounded(value: Value) -> Result<Value, Cause> {
+    match &value {
+        Value::String(text) if text.expose().len() > MAX_RESULT => Err(Cause::TooLong),
+        _ => Ok(value),
+    }
 }
 
 /// The modifier of that exact name.
@@ -85,16 +129,34 @@ struct Call<'a> {
     name: &'static str,
     value: Value,
     /// As many as the table's line accepts.
-    arguments: Vec<&'a str>,
+    arguments: Vec<Cow<'a, str>>,
+    secret: &'a str,
     warnings: &'a mut Vec<String>,
 }
 
 impl Call<'_> {
-    /// The string that most modifiers want; a number is not one, even where the store wrote it as a literal.
+    /// The string that AVP's modifiers want; a number is not one, even where the store wrote it as a literal.
     fn string(self) -> Result<Text, Cause> {
         match self.value {
             Value::String(text) => Ok(text),
             other => Err(Cause::datatype(&other)),
         }
+    }
+
+    /// The text that ours want: a string, a number's digits, `true` or `false`, or bytes.
+    fn text(&self) -> Result<Text, Cause> {
+        match &self.value {
+            Value::Null | Value::List(_) | Value::Map(_) => {
+                Err(Cause::NotText(self.value.type_name()))
+            }
+            scalar => Ok(stringify(scalar)),
+        }
+    }
+
+    /// What a function makes of that text, which must be UTF-8.
+    fn map_text(&self, change: impl FnOnce(&str) -> String) -> Result<Value, Cause> {
+        let text = self.text()?;
+        let text = text.expose_str().ok_or(Cause::NotUtf8)?;
+        Ok(Value::string(change(text)))
     }
 }

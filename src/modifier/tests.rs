@@ -1,5 +1,7 @@
 //! AVP's own cases (C177-C221), deviations where `avp-compat.md` section 14 wants them, and what holds for any value.
 
+mod ours;
+
 use proptest::prelude::*;
 
 use super::{Applied, Cause, Error, MODIFIERS, apply, find, stringify};
@@ -11,7 +13,7 @@ const JSON: &str = r#"{"a":{"b":"c"},"n":123456789012,"l":[1,2],"z":null,"t":tru
 
 fn run(statements: &[&str], value: Value) -> Result<Applied, Error> {
     let statements: Vec<String> = statements.iter().map(ToString::to_string).collect();
-    apply(&statements, value)
+    apply(&statements, Some(value), "secret/data/db#key")
 }
 
 /// The value after the modifiers, as text, without warnings.
@@ -308,7 +310,9 @@ fn errors_have_hints() {
         ("jsonpath {.a}", "did you mean `jsonPath`?"),
         (
             "sprig",
-            "the modifiers are base64decode, base64encode, indent, jsonParse, jsonPath, sha256sum, yamlParse",
+            "the modifiers are base64decode, base64encode, base64urlDecode, base64urlEncode, bcrypt, default, htpasswd, \
+             indent, indentLines, jsonParse, jsonPath, lower, quote, replace, required, sha256sum, sha512sum, toBool, \
+             toInt, toJson, toNumber, toString, toYaml, trim, trimPrefix, trimSuffix, upper, urlEncode, yamlParse",
         ),
         ("", "remove the bar, or write a modifier behind it"),
         ("indent", "write `indent N`"),
@@ -376,14 +380,22 @@ fn values() -> impl Strategy<Value = Value> {
 }
 
 fn statements() -> impl Strategy<Value = String> {
-    let names: Vec<&str> = MODIFIERS.iter().map(|modifier| modifier.name).collect();
+    // These take long on purpose.
+    let slow = |name: &str| matches!(name, "bcrypt" | "htpasswd");
+    let names = MODIFIERS.iter().map(|modifier| modifier.name);
+    let names: Vec<&str> = names.filter(|name| !slow(name)).collect();
     let arguments = prop_oneof![
         Just(String::new()),
         "[0-9-]{1,3}",
         "(\\{|\\}|[.]a|\\[|\\*|\\]|@| ){0,8}",
         ".{0,6}",
+        "\"[a-z\\\\u0\" ]{0,6}\"( \"[a-z]?\")?",
     ];
-    (prop::sample::select(names), arguments).prop_map(|(name, args)| format!("{name} {args}"))
+    let quick = (prop::sample::select(names), arguments);
+    prop_oneof![
+        30 => quick.prop_map(|(name, arguments)| format!("{name} {arguments}")),
+        1 => prop::sample::select(&["bcrypt 4", "htpasswd u 4"]).prop_map(str::to_owned),
+    ]
 }
 
 proptest! {
@@ -394,7 +406,7 @@ proptest! {
         chain in prop::collection::vec(statements(), 0..4),
         value in values(),
     ) {
-        if let Err(error) = apply(&chain, value) {
+        if let Err(error) = apply(&chain, Some(value), "db#key") {
             prop_assert!(!error.to_string().is_empty());
         }
     }
@@ -403,7 +415,7 @@ proptest! {
     fn errors_do_not_quote_the_value(statement in statements(), noise in "[a-z\"\\[{:]{0,8}") {
         // A template may hold any of the value's characters, so look for one that none can.
         let marked = Value::string(format!("{noise}§secret§"));
-        if let Err(error) = apply(&[statement.replace('§', "")], marked) {
+        if let Err(error) = apply(&[statement.replace('§', "")], Some(marked), "db#key") {
             let shown = format!("{error} {error:?} {:?}", error.hint());
             prop_assert!(!shown.contains('§'), "{}", shown);
         }

@@ -135,7 +135,7 @@ fn separated<T>(
 }
 
 /// Of equal keys the last, in the place of the first: YAML readers refuse duplicates.
-fn last_of_equal(map: &Map) -> Vec<(&str, &Value)> {
+pub fn last_of_equal(map: &Map) -> Vec<(&str, &Value)> {
     let mut entries: Vec<(&str, &Value)> = Vec::with_capacity(map.len());
     let mut places = std::collections::HashMap::new();
     for (key, value) in map {

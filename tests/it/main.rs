@@ -25,6 +25,8 @@ mod live_vault;
 #[cfg(test)]
 mod live_yaml;
 #[cfg(test)]
+mod modifiers;
+#[cfg(test)]
 mod properties;
 #[cfg(test)]
 mod public_manifests;

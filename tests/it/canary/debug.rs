@@ -60,9 +60,19 @@ fn values_show_their_type() {
     }
     assert!(matches!(answer.outcome("none"), Outcome::Absent));
     assert!(assert_hidden(&answer).contains("[secret list]"));
-    let applied = modifier::apply(&["base64encode".to_owned()], Value::string(VALUE)).unwrap();
+    let applied = modifier::apply(
+        &["base64encode".to_owned()],
+        Some(Value::string(VALUE)),
+        "db#k",
+    )
+    .unwrap();
     assert!(assert_hidden(&applied).contains("[secret string]"));
-    let failed = modifier::apply(&["jsonParse".to_owned()], Value::string(VALUE)).unwrap_err();
+    let failed = modifier::apply(
+        &["jsonParse".to_owned()],
+        Some(Value::string(VALUE)),
+        "db#k",
+    )
+    .unwrap_err();
     assert!(assert_hidden(&failed).contains("jsonParse"));
 }
 
