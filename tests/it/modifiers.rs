@@ -43,14 +43,14 @@ fn avp(args: &[&str]) -> Program {
 fn default_is_for_what_is_absent() {
     let manifest = r#"kind: Deployment
 key: <path:secret/data/db#nope | default "a \u007c b">
-null: <path:secret/data/db#null | default x>
+none: <path:secret/data/db#null | default x>
 made: <path:secret/data/db#json | jsonParse | default x>
 path: <path:secret/data/none#k | default x | base64encode>
 again: <path:secret/data/none#k | default 3 | toInt>
 there: <path:secret/data/db#user | default x>
 "#;
     let expected =
-        "kind: Deployment\nkey: a | b\nnull: x\nmade: x\npath: eA==\nagain: 3\nthere: alice\n";
+        "kind: Deployment\nkey: a | b\nnone: x\nmade: x\npath: eA==\nagain: 3\nthere: alice\n";
     for program in [manifuse, avp] {
         let (stdout, stderr, code, requests) = run(manifest, program);
         assert_eq!((stderr.as_str(), code), ("", Some(0)));

@@ -209,7 +209,7 @@ const CASES: &[(&str, &str, &str)] = &[
     ),
     (
         "toNumber of a huge number",
-        "the value is not a number",
+        "out of range",
         "huge | toNumber",
     ),
     (
