@@ -8,17 +8,14 @@ use ::base64::engine::general_purpose::{GeneralPurpose, NO_PAD, STANDARD};
 use super::{Call, Cause};
 use crate::secret::{Text, Value};
 
-pub(super) fn encode(call: Call<'_>) -> Result<Value, Cause> {
+pub(super) fn encode(call: &mut Call<'_>) -> Result<Value, Cause> {
     let text = call.string()?;
     Ok(Value::string(STANDARD.encode(text.expose())))
 }
 
 /// Broken input is no failure: AVP takes the bytes in front of the fault, and there are manifests that live with it.
-pub(super) fn decode(call: Call<'_>) -> Result<Value, Cause> {
-    let Value::String(text) = call.value else {
-        return Err(Cause::datatype(&call.value));
-    };
-    let (bytes, whole) = decode_prefix(text.expose());
+pub(super) fn decode(call: &mut Call<'_>) -> Result<Value, Cause> {
+    let (bytes, whole) = decode_prefix(call.string()?.expose());
     if !whole {
         call.warnings.push(format!(
             "{}: the value is not valid base64, and only what stands before the fault was decoded",
@@ -32,12 +29,12 @@ pub(super) fn decode(call: Call<'_>) -> Result<Value, Cause> {
 const URL: GeneralPurpose =
     GeneralPurpose::new(&URL_SAFE, NO_PAD.with_decode_padding_mode(Indifferent));
 
-pub(super) fn url_encode(call: Call<'_>) -> Result<Value, Cause> {
+pub(super) fn url_encode(call: &mut Call<'_>) -> Result<Value, Cause> {
     Ok(Value::string(URL.encode(call.text()?.expose())))
 }
 
 /// Strict, since no manifest lives with the other way.
-pub(super) fn url_decode(call: Call<'_>) -> Result<Value, Cause> {
+pub(super) fn url_decode(call: &mut Call<'_>) -> Result<Value, Cause> {
     let bytes = URL.decode(call.text()?.expose());
     bytes
         .map(Value::string)

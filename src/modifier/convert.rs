@@ -8,7 +8,7 @@ use super::{Call, Cause, stringify};
 use crate::secret::Value;
 
 /// A map or list becomes compact JSON, as where such a value stands in a `ConfigMap`.
-pub(super) fn to_string(call: Call<'_>) -> Result<Value, Cause> {
+pub(super) fn to_string(call: &mut Call<'_>) -> Result<Value, Cause> {
     match &call.value {
         Value::Null => Err(Cause::NotText("null")),
         value => Ok(Value::String(stringify(value))),
@@ -16,7 +16,7 @@ pub(super) fn to_string(call: Call<'_>) -> Result<Value, Cause> {
 }
 
 /// Keys in the order of their source, numbers by their literals.
-pub(super) fn to_json(call: Call<'_>) -> Result<Value, Cause> {
+pub(super) fn to_json(call: &mut Call<'_>) -> Result<Value, Cause> {
     if !is_utf8(&call.value) {
         return Err(Cause::NotUtf8);
     }
@@ -35,12 +35,12 @@ fn is_utf8(value: &Value) -> bool {
 }
 
 /// By JSON's grammar, white space around it tolerated: YAML readers disagree about `010` and `1_000`.
-pub(super) fn to_number(call: Call<'_>) -> Result<Value, Cause> {
-    number(&call, |_| true, "the value is not a number")
+pub(super) fn to_number(call: &mut Call<'_>) -> Result<Value, Cause> {
+    number(call, |_| true, "the value is not a number")
 }
 
-pub(super) fn to_int(call: Call<'_>) -> Result<Value, Cause> {
-    number(&call, is_integer, "the value is not an integer")
+pub(super) fn to_int(call: &mut Call<'_>) -> Result<Value, Cause> {
+    number(call, is_integer, "the value is not an integer")
 }
 
 fn number(call: &Call<'_>, fits: fn(&str) -> bool, unfit: &'static str) -> Result<Value, Cause> {
@@ -51,7 +51,7 @@ fn number(call: &Call<'_>, fits: fn(&str) -> bool, unfit: &'static str) -> Resul
     }
 }
 
-pub(super) fn to_bool(call: Call<'_>) -> Result<Value, Cause> {
+pub(super) fn to_bool(call: &mut Call<'_>) -> Result<Value, Cause> {
     let text = call.text()?;
     match text.expose().trim_ascii() {
         word if word.eq_ignore_ascii_case(b"true") => Ok(Value::Bool(true)),

@@ -9,7 +9,7 @@ use super::{Call, Cause};
 use crate::secret::Value;
 
 /// A number is hashed as its literal, where AVP crashes.
-pub(super) fn sha256sum(call: Call<'_>) -> Result<Value, Cause> {
+pub(super) fn sha256sum(call: &mut Call<'_>) -> Result<Value, Cause> {
     match &call.value {
         Value::String(text) => Ok(hexadecimal(&Sha256::digest(text.expose()))),
         Value::Number(number) => Ok(hexadecimal(&Sha256::digest(number.expose()))),
@@ -20,7 +20,7 @@ pub(super) fn sha256sum(call: Call<'_>) -> Result<Value, Cause> {
     }
 }
 
-pub(super) fn sha512sum(call: Call<'_>) -> Result<Value, Cause> {
+pub(super) fn sha512sum(call: &mut Call<'_>) -> Result<Value, Cause> {
     Ok(hexadecimal(&Sha512::digest(call.text()?.expose())))
 }
 

@@ -100,12 +100,41 @@ fn at(error: &SyntaxError) -> String {
 }
 
 impl Cause {
+    fn hint(&self, modifier: &Modifier) -> Option<String> {
+        let hint = match self {
+            Self::Parameters | Self::TouchedQuote(_) => format!("write `{}`", modifier.usage()),
+            Self::Datatype { found, .. } | Self::NotString { found, .. } => format!(
+                "{} works on a string, and the value is of type {found}: {}",
+                modifier.name,
+                make_text(found)
+            ),
+            Self::NotText(found) => make_text(found).to_owned(),
+            Self::OpenQuote(_) => {
+                r"inside quotes write | as \u007c, > as \u003e and < as \u003c".to_owned()
+            }
+            Self::Escape(_) => {
+                r#"the escapes are \", \\, \n, \t and \uXXXX (two of these beyond FFFF)"#.to_owned()
+            }
+            _ => return None,
+        };
+        Some(hint)
+    }
+
     /// A value of the wrong type.
     pub(super) fn datatype(value: &Value) -> Self {
         Self::Datatype {
             go: go_type(value),
             found: value.type_name(),
         }
+    }
+}
+
+/// What to do about a value that is no text.
+fn make_text(type_name: &str) -> &'static str {
+    match type_name {
+        "null" => r#"put `default "TEXT"` in front of it"#,
+        "list" | "map" => "put `toJson` in front of it",
+        _ => "put `toString` in front of it",
     }
 }
 
@@ -137,26 +166,7 @@ impl Explain for Error {
                 let names: Vec<&str> = MODIFIERS.iter().map(|modifier| modifier.name).collect();
                 Some(format!("the modifiers are {}", names.join(", ")))
             }
-            Self::Failed { modifier, cause } => match cause {
-                Cause::Parameters => Some(format!("write `{}`", modifier.usage())),
-                Cause::Datatype { found, .. } | Cause::NotString { found, .. } => Some(format!(
-                    "{} works on a string, and the value is of type {found}",
-                    modifier.name
-                )),
-                Cause::NotText("null") => {
-                    Some("put `default \"TEXT\"` in front of it".to_owned())
-                }
-                Cause::NotText(_) => Some("put `toJson` in front of it".to_owned()),
-                Cause::OpenQuote(_) => Some(
-                    "inside quotes write | as \\u007c, > as \\u003e and < as \\u003c".to_owned(),
-                ),
-                Cause::Escape(_) => Some(
-                    "inside quotes write \\\", \\\\, \\n, \\t or \\uXXXX (a pair of these beyond FFFF)"
-                        .to_owned(),
-                ),
-                Cause::TouchedQuote(_) => Some(format!("write `{}`", modifier.usage())),
-                _ => None,
-            },
+            Self::Failed { modifier, cause } => cause.hint(modifier),
         }
     }
 }

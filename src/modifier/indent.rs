@@ -4,15 +4,15 @@
 use super::{Call, Cause, MAX_RESULT};
 use crate::secret::{Text, Value};
 
-pub(super) fn indent(call: Call<'_>) -> Result<Value, Cause> {
+pub(super) fn indent(call: &mut Call<'_>) -> Result<Value, Cause> {
     let level: i64 = call.arguments[0].parse().map_err(|_| Cause::Level)?;
     let text = call.string()?;
     let level = usize::try_from(level.max(0)).map_err(|_| Cause::Level)?;
-    let lines = checked_lines(&text, level)?;
+    let lines = checked_lines(text, level)?;
     Ok(Value::String(indented(text.expose(), level, lines)))
 }
 
-pub(super) fn indent_lines(call: Call<'_>) -> Result<Value, Cause> {
+pub(super) fn indent_lines(call: &mut Call<'_>) -> Result<Value, Cause> {
     let level: usize = call.arguments[0].parse().map_err(|_| Cause::Level)?;
     let text = call.text()?;
     let lines = checked_lines(&text, level)?;

@@ -3,16 +3,17 @@
 use super::{Call, Cause};
 use crate::secret::Value;
 
-pub(super) fn default(call: Call<'_>) -> Result<Value, Cause> {
-    Ok(match call.value {
-        Value::Null => Value::string(&*call.arguments[0]),
-        value => value,
-    })
+pub(super) fn default(call: &mut Call<'_>) -> Result<Value, Cause> {
+    or(call, |text| Ok(Value::string(text)))
 }
 
-pub(super) fn required(call: Call<'_>) -> Result<Value, Cause> {
-    match call.value {
-        Value::Null => Err(Cause::Required(call.arguments[0].to_string())),
+pub(super) fn required(call: &mut Call<'_>) -> Result<Value, Cause> {
+    or(call, |message| Err(Cause::Required(message.to_owned())))
+}
+
+fn or(call: &mut Call<'_>, missing: fn(&str) -> Result<Value, Cause>) -> Result<Value, Cause> {
+    match call.take() {
+        Value::Null => missing(&call.arguments[0]),
         value => Ok(value),
     }
 }

@@ -89,20 +89,20 @@ fn apply_one(statement: &str, applied: Applied, secret: &str) -> Result<Applied,
         name: name.to_owned(),
         near: suggestion(name),
     })?;
-    let mut warnings = applied.warnings;
-    let run = || {
-        let arguments = modifier.arguments.read(statement, name.len())?;
-        let call = Call {
-            name: modifier.name,
-            value: applied.value,
-            arguments,
-            secret,
-            warnings: &mut warnings,
-        };
-        (modifier.run)(call).and_then(bounded)
+    let failed = |cause| Error::Failed { modifier, cause };
+    let arguments = modifier.arguments.read(statement, name.len());
+    let mut call = Call {
+        name: modifier.name,
+        value: applied.value,
+        arguments: arguments.map_err(failed)?,
+        secret,
+        warnings: applied.warnings,
     };
-    let value = run().map_err(|cause| Error::Failed { modifier, cause })?;
-    Ok(Applied { value, warnings })
+    let value = (modifier.run)(&mut call).and_then(bounded);
+    Ok(Applied {
+        value: value.map_err(failed)?,
+        warnings: call.warnings,
+    })
 }
 
 fn bounded(value: Value) -> Result<Value, Cause> {
@@ -131,16 +131,21 @@ struct Call<'a> {
     /// As many as the table's line accepts.
     arguments: Vec<Cow<'a, str>>,
     secret: &'a str,
-    warnings: &'a mut Vec<String>,
+    warnings: Vec<String>,
 }
 
 impl Call<'_> {
     /// The string that AVP's modifiers want; a number is not one, even where the store wrote it as a literal.
-    fn string(self) -> Result<Text, Cause> {
-        match self.value {
+    fn string(&self) -> Result<&Text, Cause> {
+        match &self.value {
             Value::String(text) => Ok(text),
-            other => Err(Cause::datatype(&other)),
+            other => Err(Cause::datatype(other)),
         }
+    }
+
+    /// The value, to be given back or on.
+    fn take(&mut self) -> Value {
+        std::mem::replace(&mut self.value, Value::Null)
     }
 
     /// The text that ours want: a string, a number's digits, `true` or `false`, or bytes.

@@ -7,12 +7,12 @@ use crate::yaml::value::{from_json, from_yaml};
 
 /// Numbers keep their literals, where AVP reads them as 64-bit floats and loses digits; those that no such float can
 /// hold are errors, as for AVP.
-pub(super) fn json(call: Call<'_>) -> Result<Value, Cause> {
-    json_text(&call.string()?)
+pub(super) fn json(call: &mut Call<'_>) -> Result<Value, Cause> {
+    json_text(call.string()?)
 }
 
-pub(super) fn yaml(call: Call<'_>) -> Result<Value, Cause> {
-    parse(&call.string()?, from_yaml, Cause::Yaml)
+pub(super) fn yaml(call: &mut Call<'_>) -> Result<Value, Cause> {
+    parse(call.string()?, from_yaml, Cause::Yaml)
 }
 
 pub(super) fn json_text(text: &Text) -> Result<Value, Cause> {

@@ -10,20 +10,20 @@ use crate::secret::{Text, Value};
 const DEFAULT_COST: u32 = 10;
 
 /// As Apache's and nginx's readers of such files want it.
-pub(super) fn htpasswd(call: Call<'_>) -> Result<Value, Cause> {
+pub(super) fn htpasswd(call: &mut Call<'_>) -> Result<Value, Cause> {
     let user = &*call.arguments[0];
     if user.is_empty() || user.contains(|c: char| c == ':' || c.is_control()) {
         return Err(Cause::Unfit(
             "the user is empty, or holds a colon or a control character",
         ));
     }
-    let hash = hash(&call, user, 1)?.format_for_version(Version::TwoY);
+    let hash = hash(call, user, 1)?.format_for_version(Version::TwoY);
     Ok(Value::string(format!("{user}:{hash}")))
 }
 
 /// As Go programs write it, Argo CD among them.
-pub(super) fn bcrypt(call: Call<'_>) -> Result<Value, Cause> {
-    let hash = hash(&call, "", 0)?.format_for_version(Version::TwoA);
+pub(super) fn bcrypt(call: &mut Call<'_>) -> Result<Value, Cause> {
+    let hash = hash(call, "", 0)?.format_for_version(Version::TwoA);
     Ok(Value::string(hash))
 }
 

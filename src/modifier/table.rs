@@ -16,7 +16,7 @@ pub struct Modifier {
     /// What it does, in one line.
     pub summary: &'static str,
     /// The function.
-    pub(super) run: fn(Call<'_>) -> Result<Value, Cause>,
+    pub(super) run: fn(&mut Call<'_>) -> Result<Value, Cause>,
     /// Whether it has something to say of a missing value, which all others never see.
     pub(super) catches_missing: bool,
 }
@@ -26,7 +26,7 @@ impl Modifier {
         name: &'static str,
         arguments: Arguments,
         summary: &'static str,
-        run: fn(Call<'_>) -> Result<Value, Cause>,
+        run: fn(&mut Call<'_>) -> Result<Value, Cause>,
     ) -> Self {
         Self {
             name,

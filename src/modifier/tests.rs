@@ -320,7 +320,7 @@ fn errors_have_hints() {
         ("sha256sum x", "write `sha256sum`"),
         (
             "base64encode",
-            "base64encode works on a string, and the value is of type list",
+            "base64encode works on a string, and the value is of type list: put `toJson` in front of it",
         ),
     ] {
         let error = run(&[statement], Value::List(Vec::new())).unwrap_err();

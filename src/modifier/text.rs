@@ -4,11 +4,11 @@ use super::{Call, Cause, MAX_RESULT};
 use crate::secret::Value;
 use crate::yaml::writer;
 
-pub(super) fn trim(call: Call<'_>) -> Result<Value, Cause> {
+pub(super) fn trim(call: &mut Call<'_>) -> Result<Value, Cause> {
     call.map_text(|text| text.trim().to_owned())
 }
 
-pub(super) fn trim_prefix(call: Call<'_>) -> Result<Value, Cause> {
+pub(super) fn trim_prefix(call: &mut Call<'_>) -> Result<Value, Cause> {
     call.map_text(|text| {
         text.strip_prefix(&*call.arguments[0])
             .unwrap_or(text)
@@ -16,7 +16,7 @@ pub(super) fn trim_prefix(call: Call<'_>) -> Result<Value, Cause> {
     })
 }
 
-pub(super) fn trim_suffix(call: Call<'_>) -> Result<Value, Cause> {
+pub(super) fn trim_suffix(call: &mut Call<'_>) -> Result<Value, Cause> {
     call.map_text(|text| {
         text.strip_suffix(&*call.arguments[0])
             .unwrap_or(text)
@@ -24,20 +24,20 @@ pub(super) fn trim_suffix(call: Call<'_>) -> Result<Value, Cause> {
     })
 }
 
-pub(super) fn upper(call: Call<'_>) -> Result<Value, Cause> {
+pub(super) fn upper(call: &mut Call<'_>) -> Result<Value, Cause> {
     call.map_text(str::to_uppercase)
 }
 
-pub(super) fn lower(call: Call<'_>) -> Result<Value, Cause> {
+pub(super) fn lower(call: &mut Call<'_>) -> Result<Value, Cause> {
     call.map_text(str::to_lowercase)
 }
 
 /// With the escapes that YAML 1.1, YAML 1.2 and JSON have in common.
-pub(super) fn quote(call: Call<'_>) -> Result<Value, Cause> {
+pub(super) fn quote(call: &mut Call<'_>) -> Result<Value, Cause> {
     call.map_text(writer::double_quoted)
 }
 
-pub(super) fn replace(call: Call<'_>) -> Result<Value, Cause> {
+pub(super) fn replace(call: &mut Call<'_>) -> Result<Value, Cause> {
     let (old, new) = (&*call.arguments[0], &*call.arguments[1]);
     if old.is_empty() {
         return Err(Cause::Unfit("the text to replace is empty"));

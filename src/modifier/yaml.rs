@@ -5,7 +5,7 @@ use super::{Call, Cause, MAX_RESULT};
 use crate::secret::{Text, Value};
 use crate::yaml::writer::{self, LONGEST_KEY, Reader};
 
-pub(super) fn to_yaml(call: Call<'_>) -> Result<Value, Cause> {
+pub(super) fn to_yaml(call: &mut Call<'_>) -> Result<Value, Cause> {
     let mut out = String::new();
     block(&call.value, 0, &mut out)?;
     Ok(Value::String(Text::from(out)))

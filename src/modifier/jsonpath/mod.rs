@@ -24,10 +24,10 @@ use super::parse::json_text;
 use super::{Call, Cause};
 use crate::secret::{Text, Value};
 
-pub(super) fn modifier(call: Call<'_>) -> Result<Value, Cause> {
+pub(super) fn modifier(call: &mut Call<'_>) -> Result<Value, Cause> {
     // AVP splits at white space and joins with one space, also within quotes.
     let template = call.arguments.join(" ");
-    let (value, literals) = match call.value {
+    let (value, literals) = match call.take() {
         Value::String(text) => (json_text(&text)?, false),
         other => (other, true),
     };

@@ -367,7 +367,7 @@ fn broken_quotes() {
         (
             r#"replace a "\q""#,
             "replace: the text in quotes at byte 10 has a bad escape or a control character",
-            r#"inside quotes write \", \\, \n, \t or \uXXXX (a pair of these beyond FFFF)"#,
+            r#"the escapes are \", \\, \n, \t and \uXXXX (two of these beyond FFFF)"#,
         ),
         (
             r#"default "a"b"#,
