@@ -1,10 +1,6 @@
-//! A settings file as a tree of keys and texts with their places. YAML is read as YAML 1.2, JSON as a part of it.
+//! A settings file as a tree of keys and texts with their places, whatever its format is.
 
-use std::fmt;
 use std::sync::Arc;
-
-use serde::de::{Deserialize, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
-use serde_saphyr::{DuplicateKeyPolicy, Error, Location, NonFiniteFloatPolicy, Spanned};
 
 use crate::diagnostics::{Diagnostic, Fault, Place, Source, Span};
 use crate::secret::Text;
@@ -25,7 +21,7 @@ pub(super) struct Entry {
     pub(super) value_span: Span,
 }
 
-/// A value. Numbers keep their spelling, because settings are texts in the end.
+/// A value. Settings are texts in the end, so that numbers are texts here.
 #[derive(Debug)]
 pub(super) enum Node {
     /// Nothing: as if the key were not there.
@@ -38,25 +34,41 @@ pub(super) enum Node {
     Map(Vec<Entry>),
 }
 
-/// Reads YAML. Two equal keys are an error.
-pub(super) fn parse_yaml(source: &Arc<Source>) -> Result<Vec<Entry>, Box<Diagnostic>> {
-    read(source, DuplicateKeyPolicy::Error)
+impl Entry {
+    /// A key whose value has no place of its own.
+    pub(super) fn at(key: &str, span: Span, value: Node) -> Self {
+        Self {
+            key: key.to_owned(),
+            span,
+            value,
+            value_span: span,
+        }
+    }
+
+    /// Puts a key below others: `a.b.c` as maps in maps.
+    pub(super) fn below<'p>(self, parents: impl DoubleEndedIterator<Item = &'p str>) -> Self {
+        parents.rev().fold(self, |entry, parent| {
+            Self::at(parent, entry.span, Node::Map(vec![entry]))
+        })
+    }
 }
 
-/// Reads JSON. Of two equal keys the last counts.
-pub(super) fn parse_json(source: &Arc<Source>) -> Result<Vec<Entry>, Box<Diagnostic>> {
-    let text = source.text();
-    let text = text.strip_prefix('\u{feff}').unwrap_or(text);
-    if let Err(error) = serde_json::from_str::<IgnoredAny>(text) {
-        let line = text
-            .split_inclusive('\n')
-            .take(error.line().saturating_sub(1));
-        let offset = line.map(str::len).sum::<usize>() + error.column().saturating_sub(1);
-        let message = error.to_string();
-        let end = message.rfind(" at line ").unwrap_or(message.len());
-        return Err(failed(source, offset, &message[..end]));
+/// Adds a key; maps of the same key become one. Of two other values the last counts, which is for the reader to see to.
+pub(super) fn put(entries: &mut Vec<Entry>, entry: Entry) {
+    let Node::Map(more) = entry.value else {
+        return entries.push(entry);
+    };
+    let known = entries.iter_mut().find_map(|known| match &mut known.value {
+        Node::Map(known_entries) if known.key == entry.key => Some(known_entries),
+        _ => None,
+    });
+    match known {
+        Some(known) => more.into_iter().for_each(|entry| put(known, entry)),
+        None => entries.push(Entry {
+            value: Node::Map(more),
+            ..entry
+        }),
     }
-    read(source, DuplicateKeyPolicy::LastWins)
 }
 
 /// An error at a place of a settings file. Nothing of the file is quoted: it may hold credentials.
@@ -65,316 +77,22 @@ pub(super) fn error_at(source: &Arc<Source>, span: Span, message: impl Into<Stri
     Diagnostic::error(Fault::Settings, message).at(place)
 }
 
+/// A file that is not what its format says, in our own words: those of parsers often quote.
 pub(super) fn failed(source: &Arc<Source>, offset: usize, cause: &str) -> Box<Diagnostic> {
     Box::new(error_at(source, Span::at(offset), LEAD).with_cause(cause))
 }
 
-fn read(
-    source: &Arc<Source>,
-    duplicate_keys: DuplicateKeyPolicy,
-) -> Result<Vec<Entry>, Box<Diagnostic>> {
-    let options = serde_saphyr::options! {
-        duplicate_keys: duplicate_keys,
-        non_finite_float_policy: NonFiniteFloatPolicy::PassThrough,
-        strict_booleans: true,
-        with_snippet: false,
-    };
-    let raw: Spanned<Raw> = serde_saphyr::from_str_with_options(source.text(), options)
-        .map_err(|error| syntax_error(source, &error))?;
-    match node(source, raw.value, raw.defined) {
-        Node::Map(entries) => Ok(entries),
-        Node::Null => Ok(Vec::new()),
-        Node::Scalar(_) | Node::List => Err(failed(source, 0, "expected keys and values")),
-    }
-}
-
-fn syntax_error(source: &Arc<Source>, error: &Error) -> Box<Diagnostic> {
-    let offset = error
-        .location()
-        .map_or(0, |location| offset(source.text(), location));
-    if let Some(cause) = own_words(error.without_snippet()) {
-        return failed(source, offset, cause);
-    }
-    let text = error.to_string();
-    let end = text.rfind(" at line ").unwrap_or(text.len());
-    // What follows a comma or semicolon is advice for programmers.
-    let cause = text[..end].split([';', ',']).next().unwrap_or_default();
-    failed(source, offset, cause)
-}
-
-/// For what the parser explains by types of its own language.
-fn own_words(error: &Error) -> Option<&'static str> {
-    match error {
-        Error::InvalidScalar { .. }
-        | Error::InvalidBooleanStrict { .. }
-        | Error::InvalidBinaryBase64 { .. }
-        | Error::BinaryNotUtf8 { .. }
-        | Error::UnsupportedTag { .. } => Some("the value is not what its tag says"),
-        Error::TaggedScalarCannotDeserializeIntoString { .. } => {
-            Some("this tag has no place in settings")
-        }
-        Error::NullIntoString { .. }
-        | Error::Unexpected {
-            expected: "string scalar",
-            ..
-        } => Some("a key must be a text"),
-        Error::RecursiveReferencesRequireWeakTypes { .. } => {
-            Some("the alias stands within what it means")
-        }
-        _ => None,
-    }
-}
-
-/// The byte at a line and column; the parser does not always know bytes.
-fn offset(text: &str, location: Location) -> usize {
-    let index = |number: u64| usize::try_from(number).map_or(0, |number| number.saturating_sub(1));
-    let mut start = 0;
-    for line in text.split_inclusive('\n').take(index(location.line())) {
-        start += line.len();
-    }
-    let column = text[start..].char_indices().nth(index(location.column()));
-    column.map_or(text.len(), |(at, _)| start + at)
-}
-
-fn node(source: &Source, raw: Raw, location: Location) -> Node {
-    match raw {
-        Raw::Null => Node::Null,
-        Raw::Text(text) => Node::Scalar(Text::from(text)),
-        Raw::Bool(value) => Node::Scalar(Text::from(value.to_string())),
-        Raw::Number => Node::Scalar(Text::from(source.slice(span(source, location)))),
-        Raw::List => Node::List,
-        Raw::Map(entries) => Node::Map(
-            entries
-                .into_iter()
-                .map(|(key, value)| Entry {
-                    span: span(source, key.referenced),
-                    value_span: span(source, value.referenced),
-                    key: key.value,
-                    value: node(source, value.value, value.defined),
-                })
-                .collect(),
-        ),
-    }
-}
-
-fn span(source: &Source, location: Location) -> Span {
-    let start = offset(source.text(), location);
-    let length = location.span().byte_len().unwrap_or_default();
-    let end = usize::try_from(length).map_or(start, |length| start + length);
-    Span::new(start, end.min(source.text().len()))
-}
-
-/// What the parser hands over.
-enum Raw {
-    Null,
-    Bool(bool),
-    Number,
-    Text(String),
-    List,
-    Map(Vec<(Spanned<String>, Spanned<Raw>)>),
-}
-
-impl<'de> Deserialize<'de> for Raw {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_any(RawVisitor)
-    }
-}
-
-struct RawVisitor;
-
-impl<'de> Visitor<'de> for RawVisitor {
-    type Value = Raw;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("a setting")
-    }
-
-    fn visit_unit<E>(self) -> Result<Raw, E> {
-        Ok(Raw::Null)
-    }
-
-    fn visit_bool<E>(self, value: bool) -> Result<Raw, E> {
-        Ok(Raw::Bool(value))
-    }
-
-    fn visit_i64<E>(self, _: i64) -> Result<Raw, E> {
-        Ok(Raw::Number)
-    }
-
-    fn visit_u64<E>(self, _: u64) -> Result<Raw, E> {
-        Ok(Raw::Number)
-    }
-
-    fn visit_i128<E>(self, _: i128) -> Result<Raw, E> {
-        Ok(Raw::Number)
-    }
-
-    fn visit_u128<E>(self, _: u128) -> Result<Raw, E> {
-        Ok(Raw::Number)
-    }
-
-    fn visit_f64<E>(self, _: f64) -> Result<Raw, E> {
-        Ok(Raw::Number)
-    }
-
-    fn visit_str<E>(self, text: &str) -> Result<Raw, E> {
-        Ok(Raw::Text(text.to_owned()))
-    }
-
-    fn visit_string<E>(self, text: String) -> Result<Raw, E> {
-        Ok(Raw::Text(text))
-    }
-
-    fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<Raw, A::Error> {
-        while list.next_element::<IgnoredAny>()?.is_some() {}
-        Ok(Raw::List)
-    }
-
-    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Raw, A::Error> {
-        let mut entries = Vec::new();
-        while let Some(key) = map.next_key()? {
-            entries.push((key, map.next_value()?));
-        }
-        Ok(Raw::Map(entries))
-    }
-}
-
+/// The tree on one line.
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::diagnostics::{Rendering, render};
-
-    const WRONG_TAG: &str = "the value is not what its tag says";
-
-    fn source(text: &str) -> Arc<Source> {
-        Arc::new(Source::new("s.yaml", text))
-    }
-
-    fn show(entries: &[Entry]) -> String {
-        let show = |entry: &Entry| {
-            let value = match &entry.value {
-                Node::Null => "~".to_owned(),
-                Node::Scalar(text) => format!("{:?}", text.expose_str().unwrap()),
-                Node::List => "[]".to_owned(),
-                Node::Map(entries) => format!("{{{}}}", show(entries)),
-            };
-            format!("{}={value}", entry.key)
+pub(super) fn show(entries: &[Entry]) -> String {
+    let show = |entry: &Entry| {
+        let value = match &entry.value {
+            Node::Null => "~".to_owned(),
+            Node::Scalar(text) => format!("{:?}", text.expose_str().unwrap()),
+            Node::List => "[]".to_owned(),
+            Node::Map(entries) => format!("{{{}}}", show(entries)),
         };
-        entries.iter().map(show).collect::<Vec<_>>().join(" ")
-    }
-
-    #[test]
-    fn yaml_is_read_as_1_2_and_numbers_keep_their_spelling() {
-        for (text, shown) in [
-            ("", ""),
-            ("# only a comment\n", ""),
-            ("---\na: b\n", "a=\"b\""),
-            (
-                "a: yes\nb: on\nc: True\nd: false",
-                "a=\"yes\" b=\"on\" c=\"true\" d=\"false\"",
-            ),
-            (
-                "a: 1\nb: 0x10\nc: 1.50\nd: 0123",
-                "a=\"1\" b=\"0x10\" c=\"1.50\" d=\"0123\"",
-            ),
-            ("é: &x 5\nb: *x\n", "é=\"5\" b=\"5\""),
-            (
-                "a: 123456789012345678901234567890",
-                "a=\"123456789012345678901234567890\"",
-            ),
-            ("a:\nb: ~\nc: null\nd: ''", "a=~ b=~ c=~ d=\"\""),
-            (
-                "a: 2020-01-01\nb: \"x\\ty\\n\"",
-                "a=\"2020-01-01\" b=\"x\\ty\\n\"",
-            ),
-            ("a: [1, {b: c}]\nd: {e: {f: g}}", "a=[] d={e={f=\"g\"}}"),
-            ("\u{feff}a: b\r\nc: d\r\n", "a=\"b\" c=\"d\""),
-            ("1: x\n", "1=\"x\""),
-            ("a: 1e999\nb: .nan\n", "a=\"1e999\" b=\".nan\""),
-            ("a: !!int 5\nb: !!str 5\n", "a=\"5\" b=\"5\""),
-        ] {
-            let entries = parse_yaml(&source(text)).unwrap();
-            assert_eq!(show(&entries), shown, "{text}");
-        }
-    }
-
-    #[test]
-    fn json_takes_the_last_of_equal_keys() {
-        let text = r#"{"a":"\ud83d\ude00\/","b":1e3,"c":null,"d":false,"a":"z"}"#;
-        let entries = parse_json(&source(text)).unwrap();
-        let last: Vec<_> = entries.iter().filter(|entry| entry.key == "a").collect();
-        let Some(Node::Scalar(text)) = last.last().map(|entry| &entry.value) else {
-            panic!("{entries:?}");
-        };
-        assert_eq!(text.expose_str(), Some("z"));
-        let text = r#"{"a":"\ud83d\ude00\/","b":1e3,"c":null,"d":false}"#;
-        let entries = parse_json(&source(text)).unwrap();
-        assert_eq!(show(&entries), "a=\"😀/\" b=\"1e3\" c=~ d=\"false\"");
-    }
-
-    #[test]
-    fn keys_and_values_know_their_places() {
-        let source = source("é: x\nkey: &v some text\nother: *v\n");
-        let entries = parse_yaml(&source).unwrap();
-        let places: Vec<_> = entries
-            .iter()
-            .map(|e| (source.slice(e.span), source.slice(e.value_span)))
-            .collect();
-        assert_eq!(places, [("é", "x"), ("key", "some text"), ("other", "*v")]);
-    }
-
-    #[test]
-    fn syntax_errors_name_the_place_and_quote_nothing() {
-        for (text, cause, place) in [
-            ("a: [\n", "unclosed bracket '['", "1:4"),
-            ("x: y\na: \"SECRET\nb: c\n", "unclosed quote", "2:4"),
-            ("a: 1\nb: 2\na: SECRET\n", "duplicate mapping key: a", "3:1"),
-            (
-                "a: SECRET: x\n",
-                "mapping values are not allowed in this context",
-                "1:10",
-            ),
-            ("- SECRET\n", "expected keys and values", "1:1"),
-            ("SECRET", "expected keys and values", "1:1"),
-            ("a: \"\\qSECRET\"\n", "while parsing a quoted scalar", "1:4"),
-            ("a: *SECRET\n", "alias references unknown anchor", "1:4"),
-            ("a: !!int SECRET\n", WRONG_TAG, "1:10"),
-            ("a: !!float SECRET\n", WRONG_TAG, "1:12"),
-            ("a: !!bool SECRET\n", WRONG_TAG, "1:11"),
-            ("a: !!binary SECRET_\n", WRONG_TAG, "1:13"),
-            ("a: !!binary gICA\n", WRONG_TAG, "1:13"),
-            ("a: !!str {x: SECRET}\n", WRONG_TAG, "1:10"),
-            (
-                "a: !!timestamp SECRET\n",
-                "this tag has no place in settings",
-                "1:16",
-            ),
-            ("[SECRET]: x\n", "a key must be a text", "1:1"),
-            ("~: SECRET\n", "a key must be a text", "1:1"),
-            (
-                "a: &b [*b]\n",
-                "the alias stands within what it means",
-                "1:8",
-            ),
-            (
-                "a: b\n---\nc: SECRET\n",
-                "multiple YAML documents detected",
-                "3:1",
-            ),
-        ] {
-            let error = parse_yaml(&source(text)).unwrap_err();
-            let expected =
-                format!("error: While parsing config\n --> s.yaml:{place}\n  = cause: {cause}\n");
-            assert_eq!(render(&[*error], Rendering::PLAIN), expected, "{text}");
-        }
-    }
-
-    #[test]
-    fn broken_json_names_the_place() {
-        let error = parse_json(&source("{\"a\":\n  SECRET}")).unwrap_err();
-        assert_eq!(
-            render(&[*error], Rendering::PLAIN),
-            "error: While parsing config\n --> s.yaml:2:3\n  = cause: expected value\n"
-        );
-    }
+        format!("{}={value}", entry.key)
+    };
+    entries.iter().map(show).collect::<Vec<_>>().join(" ")
 }

@@ -1,4 +1,4 @@
-//! Finds the settings file and reads it by its type. A further type is one adapter and one line in the table.
+//! Finds the settings file and reads it.
 
 use std::fs::File;
 use std::io::{self, Read as _};
@@ -7,7 +7,7 @@ use std::string::FromUtf8Error;
 use std::sync::Arc;
 
 use super::document::{self, Entry};
-use super::{Request, dotenv, structured};
+use super::{Request, format, structured};
 use crate::diagnostics::{Diagnostic, Fault, Source, Span, io_reason};
 use crate::env::Environment;
 
@@ -15,32 +15,6 @@ use crate::env::Environment;
 const NAME: &str = "manifuse.yaml";
 /// More than any settings file has.
 const LIMIT: u64 = 16 << 20;
-
-/// How a type of file becomes keys and values.
-#[derive(Clone, Copy)]
-enum Form {
-    Yaml,
-    Json,
-    Dotenv,
-    /// A type that AVP reads and we do not yet.
-    NotYet(&'static str),
-}
-
-/// By the text after the last dot of the base name; case matters.
-const FORMS: &[(&str, Form)] = &[
-    ("yaml", Form::Yaml),
-    ("yml", Form::Yaml),
-    ("json", Form::Json),
-    ("env", Form::Dotenv),
-    ("dotenv", Form::Dotenv),
-    ("toml", Form::NotYet("TOML")),
-    ("hcl", Form::NotYet("HCL")),
-    ("tfvars", Form::NotYet("HCL")),
-    ("properties", Form::NotYet("properties")),
-    ("props", Form::NotYet("properties")),
-    ("prop", Form::NotYet("properties")),
-    ("ini", Form::NotYet("INI")),
-];
 
 /// A settings file that was read.
 #[derive(Debug)]
@@ -94,20 +68,9 @@ fn read(
     environment: &Environment,
 ) -> Result<SettingsFile, Box<Diagnostic>> {
     let base_name = name.rsplit('/').next().unwrap_or_default();
-    let form = form_of(base_name)?;
+    let parse = format_of(base_name)?;
     let source = Arc::new(read_source(name, path)?);
-    let entries = match form {
-        Form::Yaml => document::parse_yaml(&source)?,
-        Form::Json => document::parse_json(&source)?,
-        Form::Dotenv => dotenv::parse(&source, environment)?,
-        Form::NotYet(kind) => {
-            let message = format!("{name}: settings in {kind} files are not read by this version");
-            let error = Diagnostic::error(Fault::Settings, message);
-            return Err(Box::new(
-                error.with_hint("write them as .yaml, .json or .env"),
-            ));
-        }
-    };
+    let entries = parse(&source, environment)?;
     let ours = base_name == NAME || entries.iter().any(|entry| structured::is_key(&entry.key));
     Ok(SettingsFile {
         source,
@@ -116,14 +79,16 @@ fn read(
     })
 }
 
-fn form_of(base_name: &str) -> Result<Form, Box<Diagnostic>> {
+fn format_of(base_name: &str) -> Result<format::Parse, Box<Diagnostic>> {
     let extension = base_name
         .rsplit_once('.')
         .map_or("", |(_, extension)| extension);
-    let known = FORMS.iter().find(|(name, _)| *name == extension);
-    known.map(|(_, form)| *form).ok_or_else(|| {
+    format::find(extension).ok_or_else(|| {
+        let hint = format!(
+            "the name of a settings file ends in one of {}",
+            format::endings()
+        );
         let message = format!("Unsupported Config Type \"{extension}\"");
-        let hint = "the name of a settings file ends in .yaml, .yml, .json or .env";
         Box::new(Diagnostic::error(Fault::Settings, message).with_hint(hint))
     })
 }

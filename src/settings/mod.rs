@@ -4,9 +4,9 @@
 //! `cli` brings both together.
 
 mod document;
-mod dotenv;
 mod file;
 mod flat;
+mod format;
 mod structured;
 #[cfg(test)]
 mod tests;

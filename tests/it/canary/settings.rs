@@ -154,6 +154,7 @@ fn variables() -> Vec<Case> {
     ]
 }
 
+#[expect(clippy::too_many_lines, reason = "a flat table")]
 fn files() -> Vec<Case> {
     let parsing = "While parsing config";
     let yaml =
@@ -193,8 +194,35 @@ fn files() -> Vec<Case> {
             "s.yaml",
             [b"AVP_PASSWORD: \xff".as_slice(), SETTING.as_bytes()].concat(),
         ),
-        case("a type that is not read", 2, "are not read by this version")
-            .settings("s.toml", format!("AVP_PASSWORD = \"{SETTING}\"\n")),
+        case("TOML without quotes", 2, parsing)
+            .settings("s.toml", format!("AVP_PASSWORD = {SETTING}\n")),
+        case("TOML with an open quote", 2, parsing)
+            .settings("s.toml", format!("AVP_PASSWORD = \"{SETTING}\n")),
+        case("TOML with equal keys", 2, parsing).settings(
+            "s.toml",
+            format!("AVP_PASSWORD = \"{SETTING}\"\nAVP_PASSWORD = \"{SETTING}\"\n"),
+        ),
+        case("HCL without quotes", 2, parsing)
+            .settings("s.hcl", format!("AVP_PASSWORD = {SETTING}\n")),
+        case("HCL with an open quote", 2, parsing)
+            .settings("s.hcl", format!("AVP_PASSWORD = \"{SETTING}\n")),
+        case("HCL with a function", 2, parsing)
+            .settings("s.hcl", format!("AVP_PASSWORD = file(\"{SETTING}\")\n")),
+        case("properties with a wrong escape", 2, parsing).settings(
+            "s.properties",
+            format!("AVP_PASSWORD={SETTING}\\u{SETTING}\n"),
+        ),
+        case("properties that mean themselves", 2, parsing).settings(
+            "s.properties",
+            format!("AVP_PASSWORD={SETTING}${{AVP_PASSWORD}}\n"),
+        ),
+        case("properties with an open brace", 2, parsing)
+            .settings("s.properties", format!("AVP_PASSWORD=${{{SETTING}\n")),
+        case("an open section", 2, parsing).settings("s.ini", format!("[{SETTING}\n")),
+        case("an INI line that is no key", 2, parsing)
+            .settings("s.ini", format!("[default]\n{SETTING}\n")),
+        case("a section of settings", 2, "must be a text")
+            .settings("s.ini", format!("[vault]\nVAULT_TOKEN={SETTING}\n")),
         case("a key that is a list", 2, "must be a text")
             .settings("s.yaml", format!("AVP_PASSWORD: [{SETTING}]\n")),
         case("a key that is a map", 2, "must be a text")

@@ -1,15 +1,17 @@
 //! Settings in the dotenv form: `export`, quotes, comments, and `$VAR` or `${VAR}` from the lines above or the
 //! environment, as AVP's reader takes them.
+//!
+//! Our own reader: those of crates take `$VAR` from the process, whose environment is a value here.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, LazyLock};
 
 use regex::{Captures, Regex};
 
-use super::document::{Entry, Node, failed};
 use crate::diagnostics::{Diagnostic, Source, Span};
 use crate::env::Environment;
 use crate::secret::Text;
+use crate::settings::document::{Entry, Node, failed};
 
 /// `KEY=value` or `KEY: value`: the key, then the value in single quotes, in double quotes, or up to a comment.
 static LINE: LazyLock<Regex> = LazyLock::new(|| {
@@ -46,13 +48,8 @@ pub(super) fn parse(
         let value = expand(value, &values, environment);
         values.insert(key.as_str().to_owned(), value.clone());
         let span = Span::from(key.range()).shifted(content_start);
-        entries.retain(|entry| entry.key != key.as_str());
-        entries.push(Entry {
-            key: key.as_str().to_owned(),
-            span,
-            value: Node::Scalar(Text::from(value)),
-            value_span: span,
-        });
+        let value = Node::Scalar(Text::from(value));
+        entries.push(Entry::at(key.as_str(), span, value));
     }
     Ok(entries)
 }
@@ -124,7 +121,7 @@ mod tests {
 
     fn value(text: &str, key: &str) -> String {
         let entries = parse_text(text).unwrap();
-        let entry = entries.iter().find(|entry| entry.key == key).unwrap();
+        let entry = entries.iter().rfind(|entry| entry.key == key).unwrap();
         let Node::Scalar(value) = &entry.value else {
             panic!("{entry:?}");
         };
