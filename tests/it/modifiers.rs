@@ -1,8 +1,14 @@
 //! `default` and `required` through the whole program: what counts as missing, what does not, and how often Vault is
-//! asked.
+//! asked. And `toYaml` before readers that are not ours.
+
+use manifuse::modifier;
+use manifuse::secret::{Number, Value};
+use manifuse::yaml::writer::{self, Reader};
+use proptest::prelude::*;
 
 use crate::support::program::Program;
 use crate::support::server::{Reply, Request, Server};
+use crate::support::{core_yaml, kube_yaml};
 
 fn vault(request: &Request) -> Reply {
     match request.target.as_str() {
@@ -130,4 +136,53 @@ fn a_broken_quote_is_told_at_its_placeholder() {
         stderr.contains(r"inside quotes write | as \u007c"),
         "{stderr}"
     );
+}
+
+/// Values whose strings and keys trip readers.
+fn values() -> impl Strategy<Value = Value> {
+    let texts = prop_oneof![
+        "[-?:,#&*!|>'\"%@`<=a0_~.é\n\t {}\\[\\]\\\\]{0,6}",
+        prop::sample::select(&[
+            "yes",
+            "n",
+            "1:30",
+            "0o7",
+            "2020-01-01",
+            "1e3",
+            "<<",
+            "---",
+            "..."
+        ])
+        .prop_map(str::to_owned),
+        any::<String>(),
+    ];
+    let leaf = prop_oneof![
+        texts.clone().prop_map(Value::string),
+        Just(Value::Null),
+        any::<bool>().prop_map(Value::Bool),
+        "-?(0|[1-9][0-9]{0,9})([.][0-9]{1,3}e[0-9])?"
+            .prop_map(|literal| Value::Number(Number::from_literal(literal))),
+    ];
+    leaf.prop_recursive(4, 24, 4, move |inner| {
+        prop_oneof![
+            prop::collection::vec(inner.clone(), 0..4).prop_map(Value::List),
+            prop::collection::vec((texts.clone(), inner), 0..4).prop_map(Value::Map),
+        ]
+    })
+}
+
+proptest! {
+    /// Double-quoted flow style cannot be misread, so it says what block style should be read as.
+    #[test]
+    fn readers_that_are_not_ours_take_yaml_for_the_value(value in values()) {
+        let value = Value::Map(vec![("v".to_owned(), value)]);
+        let flow = writer::flow(&value, Reader::Yaml).unwrap();
+        let applied = modifier::apply(&["toYaml".to_owned()], Some(value), "").unwrap();
+        let block = modifier::stringify(&applied.value);
+        let block = block.expose_str().unwrap();
+        let kube = |text: &str| kube_yaml::document(text.as_bytes());
+        prop_assert_eq!(kube(block).unwrap(), kube(&flow).unwrap(), "{}", block);
+        let core = core_yaml::document;
+        prop_assert_eq!(core(block).unwrap(), core(&flow).unwrap(), "{}", block);
+    }
 }
