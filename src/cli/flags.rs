@@ -46,6 +46,11 @@ pub(super) enum Command {
     /// Prints manifests with their secrets in place
     #[command(after_long_help = EXAMPLES)]
     Generate(Box<Generate>),
+    /// Says what is set, and by whom
+    Config {
+        #[command(subcommand)]
+        command: ConfigCommand,
+    },
     /// Prints the version
     Version,
     /// Prints a completion script for a shell
@@ -60,6 +65,54 @@ pub(super) enum Command {
     },
 }
 
+/// What may be asked about settings.
+#[derive(Debug, Subcommand)]
+pub(super) enum ConfigCommand {
+    /// Prints the settings of a run, where they come from and what they won over, but no secret
+    #[command(after_long_help = CONFIG_EXAMPLES)]
+    Show(ConfigShow),
+    /// Prints every variable that is known and what becomes of it
+    Variables {
+        /// How it is printed
+        #[arg(long, value_name = "FORMAT", default_value = "text")]
+        output: Output,
+    },
+}
+
+const CONFIG_EXAMPLES: &str = "\
+Examples:
+  manifuse config show
+  manifuse config show -c settings.yaml
+  manifuse config show ./k8s --output json
+
+No network is used. Exit code 2 where settings are wrong, with all errors.";
+
+/// The flags of `config show`.
+#[expect(clippy::doc_markdown, reason = "help texts, printed as they are")]
+#[derive(Args, Debug)]
+pub(super) struct ConfigShow {
+    /// What would be rendered: a manifuse.yaml may lie on the way to it
+    #[arg(value_name = "PATH")]
+    pub(super) path: Option<OsString>,
+
+    /// The settings file [env: MANIFUSE_CONFIG]
+    #[arg(short, long, value_name = "FILE")]
+    pub(super) config_path: Option<String>,
+
+    /// How it is printed
+    #[arg(long, value_name = "FORMAT", default_value = "text")]
+    pub(super) output: Output,
+}
+
+/// How a result is printed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(super) enum Output {
+    /// For people
+    Text,
+    /// One JSON value
+    Json,
+}
+
 /// The flags of `generate`. What is `None` was not given.
 #[expect(clippy::doc_markdown, reason = "help texts, printed as they are")]
 #[derive(Args, Debug, Default)]
@@ -68,7 +121,7 @@ pub(super) struct Generate {
     #[arg(required = true, value_name = "PATH")]
     pub(super) paths: Vec<OsString>,
 
-    /// Settings: AVP's keys as .yaml, .json or .env, or a manifuse.yaml [env: MANIFUSE_CONFIG]
+    /// Settings: AVP's keys in any of its formats, or a manifuse.yaml [env: MANIFUSE_CONFIG]
     #[arg(short, long, value_name = "FILE")]
     pub(super) config_path: Option<String>,
 

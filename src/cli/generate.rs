@@ -113,7 +113,7 @@ fn render<'s>(
     rendered.map_err(|failures| Failure::led(BAD_REFERENCES, failures))
 }
 
-fn configure(
+pub(super) fn configure(
     flags: &Generate,
     name: Name,
     process: &Process<'_>,
@@ -125,13 +125,8 @@ fn configure(
             error.with_hint("name a settings file by -c, or set variables"),
         ]);
     }
-    let settings = settings::load(&settings::Request {
-        environment: &process.environment,
-        folder: &process.folder,
-        rendered: &rendered_folder(&process.folder, &flags.paths),
-        system_folder: Path::new(settings::SYSTEM_FOLDER),
-        config: flags.config_path.as_deref(),
-    })?;
+    let rendered = rendered_folder(&process.folder, &flags.paths);
+    let settings = settings::load(&settings_request(flags, process, &rendered))?;
     let token_cache = flags.disable_token_cache != Some(true);
     let instances = instances::make(
         &settings,
@@ -141,6 +136,21 @@ fn configure(
         token_cache,
     )?;
     Ok((settings, instances))
+}
+
+/// Where this run's settings are to be looked for.
+pub(super) fn settings_request<'a>(
+    flags: &'a Generate,
+    process: &'a Process<'_>,
+    rendered: &'a Path,
+) -> settings::Request<'a> {
+    settings::Request {
+        environment: &process.environment,
+        folder: &process.folder,
+        rendered,
+        system_folder: Path::new(settings::SYSTEM_FOLDER),
+        config: flags.config_path.as_deref(),
+    }
 }
 
 fn collect<'s>(
@@ -225,7 +235,7 @@ fn open_files(
 }
 
 /// The folder that holds everything that is rendered; the working folder where that would be the whole disk.
-fn rendered_folder(folder: &Path, paths: &[OsString]) -> PathBuf {
+pub(super) fn rendered_folder(folder: &Path, paths: &[OsString]) -> PathBuf {
     let folder_of = |path: &OsString| {
         let place = if path == "-" {
             folder.to_owned()

@@ -14,7 +14,7 @@ use crate::settings::{BackendSetting, NamedBackend, Settings};
 use super::Name;
 
 /// What stands for the default backend where none is set. No instance can have this name.
-const NO_DEFAULT: &str = "path";
+pub(super) const NO_DEFAULT: &str = "path";
 
 /// The instances of a run.
 pub(super) struct Instances {
@@ -59,9 +59,9 @@ pub(super) fn make(
             default
         }
         Ok(None) => {
-            maker
-                .pool
-                .insert_lazy(NO_DEFAULT, Box::new(|| Err(no_default())));
+            let error = no_default(settings);
+            let open = Box::new(move || Err(error.clone()));
+            maker.pool.insert_lazy(NO_DEFAULT, open);
             Arc::from(NO_DEFAULT)
         }
         Err(error) => {
@@ -80,10 +80,22 @@ pub(super) fn make(
     Err(maker.errors)
 }
 
-fn no_default() -> SettingsError {
+fn no_default(settings: &Settings) -> SettingsError {
+    let names: Vec<&str> = settings
+        .backends
+        .iter()
+        .map(|backend| &*backend.name)
+        .collect();
+    let hint = match (&settings.passed_over, names.as_slice()) {
+        (Some(file), _) => format!(
+            "{file} was passed over, because it lies outside of the working directory; name it by -c"
+        ),
+        (None, []) => "set AVP_TYPE, or defaultBackend in manifuse.yaml".to_owned(),
+        (None, names) => format!("set defaultBackend to one of {}", names.join(", ")),
+    };
     SettingsError {
         message: "no default backend is set".to_owned(),
-        hint: Some("set AVP_TYPE, or defaultBackend in manifuse.yaml".to_owned()),
+        hint: Some(hint),
     }
 }
 
@@ -130,25 +142,11 @@ impl Maker<'_> {
             self.errors.push(suggest(error, &backend.kind.text, names));
             return;
         };
-        let mut options = Options::default();
-        for (key, _) in kind.settings {
-            if let Some(setting) = plain.get(key) {
-                options.set(*key, setting.clone());
-            }
-        }
-        let before = self.errors.len();
-        for setting in &backend.settings {
-            match kind
-                .settings
-                .iter()
-                .find(|(_, dotted)| *dotted == setting.key)
-            {
-                Some((key, _)) => options.set(*key, setting.setting.clone()),
-                None => self.errors.push(unknown(setting, kind)),
-            }
-        }
+        let (options, unknown) = options(backend, kind, plain);
+        let is_sound = unknown.is_empty();
+        self.errors.extend(unknown);
         self.add(&backend.name, kind, options);
-        if self.errors.len() == before {
+        if is_sound {
             self.open(&backend.name, Some(backend));
         }
     }
@@ -208,6 +206,30 @@ impl Maker<'_> {
         let known: Vec<_> = names().collect();
         error.with_hint(format!("set AVP_TYPE to one of {}", known.join(", ")))
     }
+}
+
+/// The settings of a named backend: its own, and plain variables for what it does not set. And the keys that its type
+/// does not have.
+pub(super) fn options(
+    backend: &NamedBackend,
+    kind: &Type,
+    plain: &Options,
+) -> (Options, Vec<Diagnostic>) {
+    let mut options = Options::default();
+    for (key, _) in kind.settings {
+        if let Some(setting) = plain.get(key) {
+            options.set(*key, setting.clone());
+        }
+    }
+    let mut errors = Vec::new();
+    for setting in &backend.settings {
+        let mut known = kind.settings.iter();
+        match known.find(|(_, dotted)| *dotted == setting.key) {
+            Some((key, _)) => options.set(*key, setting.setting.clone()),
+            None => errors.push(unknown(setting, kind)),
+        }
+    }
+    (options, errors)
 }
 
 fn is_named(settings: &Settings, name: &str) -> bool {

@@ -4,6 +4,7 @@
 //! nothing else of the process.
 
 mod avp;
+mod config;
 mod flags;
 mod generate;
 mod instances;
@@ -18,6 +19,7 @@ use std::io::{Read, Write};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 
+use clap::error::{ContextKind, ContextValue};
 use clap::{CommandFactory as _, Parser as _};
 use clap_complete::Shell;
 
@@ -79,17 +81,30 @@ fn name(arguments: &[OsString]) -> Name {
 fn manifuse(process: &mut Process<'_>) -> u8 {
     let cli = match Cli::try_parse_from(&process.arguments) {
         Ok(cli) => cli,
-        Err(error) => return refuse(&error, process),
+        Err(error) => return refuse(&suggest_generate(error, &process.folder), process),
     };
     match cli.command {
         None => print(process, Cli::command().render_long_help().to_string()),
         Some(Command::Generate(flags)) => generate::run(*flags, Name::Manifuse, process),
+        Some(Command::Config { command }) => config::run(command, process),
         Some(Command::Version) => {
             print(process, format!("manifuse {}\n", env!("CARGO_PKG_VERSION")))
         }
         Some(Command::Completions { shell }) => complete(shell, &mut Cli::command(), process),
         Some(Command::Man { command }) => manual(command.as_deref(), process),
     }
+}
+
+/// AVP's users type a path first; so do users of kubectl.
+fn suggest_generate(mut error: clap::Error, folder: &Path) -> clap::Error {
+    if let Some(ContextValue::String(name)) = error.get(ContextKind::InvalidSubcommand)
+        && folder.join(name).exists()
+    {
+        let tip = format!("did you mean `manifuse generate {name}`?");
+        let tips = ContextValue::StyledStrs(vec![tip.into()]);
+        error.insert(ContextKind::Suggested, tips);
+    }
+    error
 }
 
 /// Help and version come as errors too; they go to stdout.
@@ -131,6 +146,9 @@ fn manual(name: Option<&str>, process: &mut Process<'_>) -> u8 {
         let _ = writeln!(process.stderr, "error: there is no command {name}");
         return USAGE;
     };
+    let chosen = chosen
+        .version(env!("CARGO_PKG_VERSION"))
+        .disable_version_flag(name.is_some());
     let mut page = Vec::new();
     match clap_mangen::Man::new(chosen).render(&mut page) {
         Ok(()) => print(process, page),

@@ -330,7 +330,7 @@ fn broken_input_is_told_before_wrong_settings() {
         run.failure(),
         (
             1,
-            "Error: open nosuch.yaml: no such file or directory\n".to_owned()
+            "Error: open nosuch.yaml: no such file or directory\n  = help: -c or MANIFUSE_CONFIG names it, from the working directory\n".to_owned()
         )
     );
 }

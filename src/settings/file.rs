@@ -46,7 +46,7 @@ pub(super) fn load(request: &Request<'_>) -> Result<Option<SettingsFile>, Box<Di
 /// Under Argo CD the working directory is a tenant's, who must not set anything. Elsewhere a folder that is rendered may
 /// bring its own file, but only within the working directory: settings say where tokens go, and rendering somebody
 /// else's folder must not send ours there.
-fn places(request: &Request<'_>) -> Vec<PathBuf> {
+pub(super) fn places(request: &Request<'_>) -> Vec<PathBuf> {
     let mut places = vec![request.system_folder.join(NAME)];
     if request.environment.get("ARGOCD_APP_NAME").is_some() {
         return places;
@@ -60,6 +60,18 @@ fn places(request: &Request<'_>) -> Vec<PathBuf> {
         places.push(folder.join(NAME));
     }
     places
+}
+
+/// Our file beside what is rendered, where no place above leads there.
+pub(super) fn passed_over(request: &Request<'_>) -> Option<String> {
+    let file = request.rendered.join(NAME);
+    let real = |path: &Path| path.canonicalize().ok();
+    let counts = places(request)
+        .iter()
+        .any(|place| real(place) == real(&file));
+    let is_argocds = request.environment.get("ARGOCD_APP_NAME").is_some();
+    (file.exists() && !counts && !is_argocds && request.config.is_none())
+        .then(|| file.display().to_string())
 }
 
 fn read(
@@ -98,6 +110,17 @@ fn read_source(name: &str, path: &Path) -> Result<Source, Box<Diagnostic>> {
         let reason = io_reason(error);
         wrong(format!("{verb} {name}: {reason}"))
     };
+    // Asked before it is opened: opening a pipe waits for a writer.
+    let metadata = path.metadata().map_err(|error| {
+        let error = failed("open", &error);
+        Box::new(error.with_hint("-c or MANIFUSE_CONFIG names it, from the working directory"))
+    })?;
+    if metadata.is_dir() {
+        return Err(wrong(format!("read {name}: is a directory")));
+    }
+    if !metadata.is_file() {
+        return Err(wrong(format!("read {name}: is not a regular file")));
+    }
     let file = File::open(path).map_err(|error| failed("open", &error))?;
     let mut bytes = Vec::new();
     file.take(LIMIT + 1)

@@ -32,51 +32,74 @@ pub(super) fn is_key(upper: &str) -> bool {
     upper.starts_with("AVP_") || is_exported(upper)
 }
 
-fn is_exported(upper: &str) -> bool {
+/// Whether AVP hands a key to its libraries.
+pub(super) fn is_exported(upper: &str) -> bool {
     EXPORTED.iter().any(|prefix| upper.starts_with(prefix))
 }
 
 /// What every backend sees of the environment: plain variables that are not empty.
 pub(super) fn plain(environment: &Environment) -> Options {
     let mut options = Options::default();
-    for (name, value) in environment.iter() {
-        if !value.is_empty() && !name.starts_with(TENANT) {
-            options.set(name, from_environment(name, value));
-        }
+    for (name, value) in plain_variables(environment) {
+        options.set(name, from_environment(name, value));
     }
     options
 }
 
+fn plain_variables(environment: &Environment) -> impl Iterator<Item = (&str, &str)> {
+    let is_plain = |(name, value): &(&str, &str)| !value.is_empty() && !name.starts_with(TENANT);
+    environment.iter().filter(is_plain)
+}
+
+/// What every source says of each key, the winner first.
+pub(super) type Layers = BTreeMap<String, Vec<Setting>>;
+
 /// All sources by their order.
-pub(super) fn options(
+pub(super) fn layers(
     environment: &Environment,
     file: Option<&SettingsFile>,
-) -> Result<Options, Vec<Diagnostic>> {
-    let mut options = plain(environment);
+) -> Result<Layers, Vec<Diagnostic>> {
+    let mut layers = Layers::new();
+    let mut add = |key: String, wins: bool, setting: Setting| {
+        let known = layers.entry(key).or_default();
+        let at = if wins { 0 } else { known.len() };
+        known.insert(at, setting);
+    };
+    for (name, value) in plain_variables(environment) {
+        add(name.to_owned(), true, from_environment(name, value));
+    }
     if let Some(file) = file {
         for (key, setting) in from_file(file)? {
-            if is_exported(&key) || options.get(&key).is_none() {
-                options.set(key, setting);
-            }
+            let wins = is_exported(&key);
+            add(key, wins, setting);
         }
     }
     for (name, value) in environment.iter() {
         let key = name.strip_prefix(TENANT).map(str::to_uppercase);
         if let Some(key) = key.filter(|key| is_key(key)) {
-            options.set(key, from_environment(name, value));
+            add(key, true, from_environment(name, value));
         }
     }
-    if options.get("AVP_KV_VERSION").is_none() {
-        let setting = Setting {
-            value: Text::from("2"),
-            origin: Origin::Default,
-        };
-        options.set("AVP_KV_VERSION", setting);
+    let two = Setting {
+        value: Text::from("2"),
+        origin: Origin::Default,
+    };
+    add("AVP_KV_VERSION".to_owned(), false, two);
+    Ok(layers)
+}
+
+/// The winners.
+pub(super) fn options(layers: &Layers) -> Options {
+    let mut options = Options::default();
+    for (key, settings) in layers {
+        if let Some(winner) = settings.first() {
+            options.set(key, winner.clone());
+        }
     }
     for key in TRIMMED {
         trim(&mut options, key);
     }
-    Ok(options)
+    options
 }
 
 fn from_environment(name: &str, value: &str) -> Setting {

@@ -11,8 +11,10 @@ mod structured;
 #[cfg(test)]
 mod tests;
 mod validation;
+pub mod variables;
 
-use std::path::Path;
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
 
 use regex::Regex;
 
@@ -20,7 +22,7 @@ pub use structured::{BackendSetting, Located, NamedBackend};
 pub use validation::InvalidExpression;
 
 use crate::diagnostics::{Diagnostic, Fault};
-use crate::env::{Environment, Options, Origin};
+use crate::env::{Environment, Options, Origin, Setting};
 
 /// Where an operator's settings lie unnamed.
 pub const SYSTEM_FOLDER: &str = "/etc/manifuse";
@@ -48,6 +50,12 @@ pub struct Request<'a> {
 pub struct Settings {
     /// AVP's keys, by their upper-case names, and plain variables: the settings of a backend that has no instance.
     pub flat: Options,
+    /// For each key of `flat` that more than one source sets: those that lost, the strongest first.
+    pub overridden: BTreeMap<String, Vec<Origin>>,
+    /// The settings file that was read, if there was one.
+    pub file: Option<String>,
+    /// A file of ours beside what is rendered, that does not count because it lies outside the working directory.
+    pub passed_over: Option<String>,
     /// Plain variables only: what a named backend falls back to.
     pub plain: Options,
     /// The named backends, in the order of the file.
@@ -88,20 +96,46 @@ pub fn load(request: &Request<'_>) -> Result<Settings, Vec<Diagnostic>> {
             return Err(errors);
         }
     };
-    let mut keep = |result: Result<_, Vec<Diagnostic>>| result.map_err(|e| errors.extend(e)).ok();
-    let flat = keep(flat::options(request.environment, file.as_ref()));
+    let layers = flat::layers(request.environment, file.as_ref());
     let ours = file.as_ref().filter(|file| file.ours);
     let parsed = ours.map_or_else(|| Ok(structured::Structured::default()), structured::parse);
-    let parsed = parsed.map_err(|e| errors.extend(e)).ok();
-    match (flat, parsed) {
-        (Some(flat), Some(parsed)) if errors.is_empty() => Ok(Settings {
-            flat,
+    match (layers, parsed) {
+        (Ok(layers), Ok(parsed)) if errors.is_empty() => Ok(Settings {
+            flat: flat::options(&layers),
+            overridden: losers(layers),
+            file: file.map(|file| file.source.name().to_owned()),
+            passed_over: file::passed_over(request),
             plain: flat::plain(request.environment),
             backends: parsed.backends,
             default_backend: parsed.default_backend,
         }),
-        _ => Err(errors),
+        (layers, parsed) => {
+            errors.extend(layers.err().into_iter().flatten());
+            errors.extend(parsed.err().into_iter().flatten());
+            Err(errors)
+        }
     }
+}
+
+/// Where settings are looked for when none is named, the first found counts.
+pub fn places(request: &Request<'_>) -> Vec<PathBuf> {
+    file::places(request)
+}
+
+fn losers(layers: flat::Layers) -> BTreeMap<String, Vec<Origin>> {
+    let origins = |settings: Vec<Setting>| {
+        settings
+            .into_iter()
+            .skip(1)
+            .map(|lost| lost.origin)
+            .collect()
+    };
+    let several = layers
+        .into_iter()
+        .filter(|(_, settings)| settings.len() > 1);
+    several
+        .map(|(key, settings)| (key, origins(settings)))
+        .collect()
 }
 
 /// Our own variables are the operator's: an application cannot set them.

@@ -198,7 +198,8 @@ fn a_file_that_cannot_be_read_says_why() {
     };
     assert_eq!(
         case.failure(),
-        "error: open nosuch.yaml: no such file or directory\n"
+        "error: open nosuch.yaml: no such file or directory\n  \
+           = help: -c or MANIFUSE_CONFIG names it, from the working directory\n"
     );
     assert_eq!(
         in_file(&[("bad.yaml", "a: [\n")]).failure(),

@@ -9,6 +9,8 @@ mod canary;
 #[cfg(test)]
 mod cli;
 #[cfg(test)]
+mod config;
+#[cfg(test)]
 mod docs;
 #[cfg(test)]
 mod examples;
@@ -39,5 +41,7 @@ mod sops_backend;
 #[cfg(test)]
 #[path = "../support/mod.rs"]
 mod support;
+#[cfg(test)]
+mod variables;
 #[cfg(test)]
 mod vault;

@@ -1,0 +1,329 @@
+//! `config show` and `config variables`: what is set, by whom, what that won over, and what is not read. Never a
+//! credential: its value shows as `set`, with no hint at its length.
+
+use std::fmt::Write as _;
+
+use serde_json::{Value, json};
+
+use super::flags::{ConfigCommand, ConfigShow, Generate, Output};
+use super::generate::{configure, settings_request};
+use super::instances::{self, Instances};
+use super::report::{Failure, Reporter};
+use super::{Name, Process, print};
+use crate::backends::registry::{self, Type};
+use crate::env::{Options, Origin, Setting};
+use crate::settings::variables::{self, Fate, VARIABLES};
+use crate::settings::{self, Settings};
+
+/// Runs one of the two and gives its exit code.
+pub(super) fn run(command: ConfigCommand, process: &mut Process<'_>) -> u8 {
+    match command {
+        ConfigCommand::Show(flags) => show(flags, process),
+        ConfigCommand::Variables { output } => {
+            let text = match output {
+                Output::Text => variables_text(),
+                Output::Json => pretty(&variables_json()),
+            };
+            print(process, text)
+        }
+    }
+}
+
+fn show(show: ConfigShow, process: &mut Process<'_>) -> u8 {
+    let mut flags = Generate {
+        paths: vec![show.path.unwrap_or_else(|| "-".into())],
+        config_path: show.config_path,
+        ..Generate::default()
+    };
+    let filled = flags.fill_from(&process.environment);
+    let reporter = Reporter::new(&flags, Name::Manifuse, process);
+    let configured = filled
+        .map_err(Failure::from)
+        .and_then(|()| configure(&flags, Name::Manifuse, process).map_err(Failure::new));
+    let (settings, instances) = match configured {
+        Ok(configured) => configured,
+        Err(failure) => return reporter.fail(process.stderr, failure, &[]),
+    };
+    let folder = super::generate::rendered_folder(&process.folder, &flags.paths);
+    let places = settings::places(&settings_request(&flags, process, &folder));
+    let report = Report {
+        looked_at: match flags.config_path {
+            Some(_) => Vec::new(),
+            None => places
+                .iter()
+                .map(|place| place.display().to_string())
+                .collect(),
+        },
+        default: default_name(&instances),
+        groups: groups(&settings, &instances),
+        without_effect: without_effect(&settings),
+        file: settings.file,
+    };
+    let text = match show.output {
+        Output::Text => report.text(),
+        Output::Json => pretty(&report.json()),
+    };
+    print(process, text)
+}
+
+fn pretty(value: &Value) -> String {
+    format!("{value:#}\n")
+}
+
+/// What is told of a run's settings.
+struct Report {
+    file: Option<String>,
+    looked_at: Vec<String>,
+    default: Option<String>,
+    groups: Vec<Group>,
+    without_effect: Vec<(String, String)>,
+}
+
+/// The settings of one backend, or of all.
+struct Group {
+    /// The backend's name and type; none for what is for all.
+    backend: Option<(String, &'static str)>,
+    lines: Vec<Line>,
+}
+
+/// One setting.
+struct Line {
+    name: String,
+    variable: &'static str,
+    /// None for a credential.
+    value: Option<String>,
+    origin: String,
+    over: Vec<String>,
+}
+
+fn default_name(instances: &Instances) -> Option<String> {
+    let is_one = |name: &&str| *name != instances::NO_DEFAULT;
+    Some(&*instances.default)
+        .filter(is_one)
+        .map(ToOwned::to_owned)
+}
+
+/// What is for all backends, the default backend of the flat keys, and the named ones.
+fn groups(settings: &Settings, instances: &Instances) -> Vec<Group> {
+    let over = |key: &str| settings.overridden.get(key).cloned().unwrap_or_default();
+    let for_all = ["AVP_TYPE", "AVP_PATH_VALIDATION"]
+        .into_iter()
+        .filter_map(|key| Some(line(key, key, settings.flat.get(key)?, &over(key))));
+    let mut groups = vec![Group {
+        backend: None,
+        lines: for_all.collect(),
+    }];
+    let is_named = settings
+        .backends
+        .iter()
+        .any(|backend| *backend.name == *instances.default);
+    let flat = registry::find(&instances.default).filter(|_| !is_named);
+    groups.extend(flat.map(|kind| group(kind.name, kind, &settings.flat, over)));
+    for backend in &settings.backends {
+        if let Some(kind) = registry::find(&backend.kind.text) {
+            let (options, _) = instances::options(backend, kind, &settings.plain);
+            let over = |key: &str| {
+                let plain = settings
+                    .plain
+                    .get(key)
+                    .map(|setting| setting.origin.clone());
+                let winner = options.get(key).map(|setting| &setting.origin);
+                plain
+                    .into_iter()
+                    .filter(|lost| Some(lost) != winner)
+                    .collect()
+            };
+            groups.push(group(&backend.name, kind, &options, over));
+        }
+    }
+    groups
+}
+
+fn group(
+    name: &str,
+    kind: &'static Type,
+    options: &Options,
+    over: impl Fn(&str) -> Vec<Origin>,
+) -> Group {
+    let lines = kind.settings.iter().filter_map(|(key, dotted)| {
+        let name = if dotted.is_empty() { key } else { dotted };
+        Some(line(name, key, options.get(key)?, &over(key)))
+    });
+    Group {
+        backend: Some((name.to_owned(), kind.name)),
+        lines: lines.collect(),
+    }
+}
+
+fn line(name: &str, key: &'static str, setting: &Setting, over: &[Origin]) -> Line {
+    let shown = variables::find(key).is_some_and(|variable| variable.shown);
+    let text = setting.value.expose_str().filter(|_| shown);
+    Line {
+        name: name.to_owned(),
+        variable: key,
+        value: text.map(|text| without_userinfo(text).escape_debug().to_string()),
+        origin: setting.origin.to_string(),
+        over: over.iter().map(ToString::to_string).collect(),
+    }
+}
+
+/// An address without what may be a password in it: the user before an `@`, and the query.
+fn without_userinfo(text: &str) -> String {
+    let start = text.find("://").map_or(0, |at| at + 3);
+    let (scheme, rest) = text.split_at(start);
+    let host = rest.rfind('@').map_or(0, |at| at + 1);
+    let user = if host > 0 { "***@" } else { "" };
+    match rest[host..].split_once(['?', '#']) {
+        Some((address, _)) if start > 0 => format!("{scheme}{user}{address}?***"),
+        _ => format!("{scheme}{user}{}", &rest[host..]),
+    }
+}
+
+/// What the file or the application sets that this version does not read.
+fn without_effect(settings: &Settings) -> Vec<(String, String)> {
+    let mut found = Vec::new();
+    for (key, origin) in settings.origins() {
+        let Some(variable) = variables::find(&key) else {
+            continue;
+        };
+        if matches!(variable.fate, Fate::NotYet | Fate::Ignored(_)) {
+            found.push((variable.goes_to(), origin.to_string()));
+        }
+    }
+    found
+}
+
+impl Report {
+    fn text(&self) -> String {
+        let mut out = String::new();
+        let file = self.file.as_deref().unwrap_or("none");
+        let _ = writeln!(out, "settings file: {file}");
+        if !self.looked_at.is_empty() {
+            let _ = writeln!(out, "looked at: {}", self.looked_at.join(", "));
+        }
+        let default = self.default.as_deref().unwrap_or("none");
+        let _ = writeln!(out, "default backend: {default}");
+        for group in self
+            .groups
+            .iter()
+            .filter(|group| group.backend.is_some() || !group.lines.is_empty())
+        {
+            match &group.backend {
+                Some((name, kind)) => {
+                    let _ = writeln!(out, "\nbackend {name} ({kind})");
+                }
+                None => out.push_str("\nfor all backends\n"),
+            }
+            for line in &group.lines {
+                let value = line.value.as_deref().unwrap_or("set");
+                let _ = writeln!(out, "  {}: {value}", line.name);
+                let _ = writeln!(out, "    from {}", line.origin);
+                for lost in &line.over {
+                    let _ = writeln!(out, "    over {lost}");
+                }
+            }
+        }
+        if !self.without_effect.is_empty() {
+            out.push_str("\nwithout effect\n");
+            for (reason, origin) in &self.without_effect {
+                let _ = writeln!(out, "  {origin}: {reason}");
+            }
+        }
+        out
+    }
+
+    fn json(&self) -> Value {
+        let line = |line: &Line| {
+            json!({
+                "setting": line.name,
+                "variable": line.variable,
+                "value": line.value,
+                "secret": line.value.is_none(),
+                "origin": line.origin,
+                "over": line.over,
+            })
+        };
+        let group = |group: &Group| {
+            let (name, kind) = group
+                .backend
+                .as_ref()
+                .map_or((None, None), |(name, kind)| (Some(name), Some(kind)));
+            let lines: Vec<_> = group.lines.iter().map(line).collect();
+            json!({"backend": name, "type": kind, "settings": lines})
+        };
+        let unused =
+            |(reason, origin): &(String, String)| json!({"origin": origin, "reason": reason});
+        json!({
+            "file": self.file,
+            "lookedAt": self.looked_at,
+            "defaultBackend": self.default,
+            "groups": self.groups.iter().map(group).collect::<Vec<_>>(),
+            "withoutEffect": self.without_effect.iter().map(unused).collect::<Vec<_>>(),
+        })
+    }
+}
+
+/// Columns as wide as they must be.
+fn variables_text() -> String {
+    let rows: Vec<[String; 5]> = VARIABLES
+        .iter()
+        .map(|variable| {
+            [
+                variable.name.to_owned(),
+                variable.reader.to_owned(),
+                variable.says.replace('`', ""),
+                variable.goes_to(),
+                variable.order().text().to_owned(),
+            ]
+        })
+        .collect();
+    let width = |column: usize| {
+        rows.iter()
+            .map(|row| row[column].chars().count())
+            .max()
+            .unwrap_or(0)
+    };
+    let widths: Vec<usize> = (0..4).map(width).collect();
+    let mut out = String::new();
+    for row in &rows {
+        for (cell, width) in row.iter().zip(&widths) {
+            let _ = write!(out, "{cell:width$}  ");
+        }
+        let _ = writeln!(out, "{}", row[4]);
+    }
+    out
+}
+
+fn variables_json() -> Value {
+    let row = |variable: &variables::Variable| {
+        json!({
+            "name": variable.name,
+            "for": variable.reader,
+            "says": variable.says,
+            "goesTo": variable.goes_to(),
+            "read": !matches!(variable.fate, Fate::NotYet | Fate::Ignored(_)),
+            "setBy": variable.order().text(),
+        })
+    };
+    VARIABLES.iter().map(row).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::without_userinfo;
+
+    #[test]
+    fn an_address_shows_no_password() {
+        for (address, shown) in [
+            ("https://vault:8200/base", "https://vault:8200/base"),
+            ("https://me:CANARY@vault:8200", "https://***@vault:8200"),
+            ("https://me:CAN@ARY@vault", "https://***@vault"),
+            ("https://vault/?token=CANARY", "https://vault/?***"),
+            ("me:CANARY@vault", "***@vault"),
+            ("unix:///run/vault.sock", "unix:///run/vault.sock"),
+            ("auth/x?y", "auth/x?y"),
+        ] {
+            assert_eq!(without_userinfo(address), shown);
+        }
+    }
+}

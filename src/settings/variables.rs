@@ -1,0 +1,613 @@
+//! Every variable that argocd-vault-plugin or a library of it reads (`avp-compat.md` section 10), and ours: who reads
+//! it here, what it says and where its value goes. `manifuse config variables` and `docs/settings.md` print this table.
+//!
+//! Stores read more than their names here: a backend's own table says which dotted setting a variable is.
+
+use std::fmt::Write as _;
+
+use super::flat;
+use crate::backends::registry;
+
+/// One variable.
+#[derive(Clone, Copy, Debug)]
+pub struct Variable {
+    /// Its name.
+    pub name: &'static str,
+    /// The backend, the part of a backend, or the part of the program that it is for.
+    pub reader: &'static str,
+    /// What it says.
+    pub says: &'static str,
+    /// What becomes of it.
+    pub fate: Fate,
+    /// Whether its value may be shown to people.
+    pub shown: bool,
+}
+
+/// What becomes of a variable.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Fate {
+    /// A setting of the backends whose tables name it.
+    Setting,
+    /// It goes somewhere else.
+    Goes(&'static str),
+    /// It has no effect, and why.
+    Ignored(&'static str),
+    /// It is for what this version does not have.
+    NotYet,
+}
+
+/// Where a variable may be set, beside the plain environment.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Order {
+    /// AVP's own: `ARGOCD_ENV_`, plain, file.
+    Avp,
+    /// AVP hands it to a library: `ARGOCD_ENV_`, file, plain.
+    Exported,
+    /// Plain only.
+    Plain,
+}
+
+impl Variable {
+    /// Where it may be set.
+    pub fn order(&self) -> Order {
+        match self.name {
+            name if flat::is_exported(name) => Order::Exported,
+            name if flat::is_key(name) => Order::Avp,
+            _ => Order::Plain,
+        }
+    }
+
+    /// Where its value goes, in a few words.
+    pub fn goes_to(&self) -> String {
+        match self.fate {
+            Fate::Goes(place) => place.to_owned(),
+            Fate::Ignored(reason) => format!("ignored: {reason}"),
+            Fate::NotYet => "not read by this version".to_owned(),
+            Fate::Setting => {
+                let settings = registry::TYPES.iter().filter_map(|kind| {
+                    let found = kind.settings.iter().find(|(key, _)| *key == self.name);
+                    match found?.1 {
+                        "" => Some(kind.name.to_owned()),
+                        dotted => Some(format!("{}: {dotted}", kind.name)),
+                    }
+                });
+                settings.collect::<Vec<_>>().join(", ")
+            }
+        }
+    }
+}
+
+impl Order {
+    /// In a few words, the winner first.
+    pub fn text(self) -> &'static str {
+        match self {
+            Self::Avp => "ARGOCD_ENV_, plain, file",
+            Self::Exported => "ARGOCD_ENV_, file, plain",
+            Self::Plain => "plain",
+        }
+    }
+}
+
+/// The variable of that name.
+pub fn find(name: &str) -> Option<&'static Variable> {
+    VARIABLES.iter().find(|variable| variable.name == name)
+}
+
+/// The table as Markdown, as it stands in `docs/settings.md`.
+pub fn markdown() -> String {
+    let mut table =
+        String::from("| variable | for | says | goes to | set by |\n|---|---|---|---|---|\n");
+    for variable in VARIABLES {
+        let Variable {
+            name, reader, says, ..
+        } = variable;
+        let (goes, order) = (variable.goes_to(), variable.order().text());
+        let _ = writeln!(table, "| `{name}` | {reader} | {says} | {goes} | {order} |");
+    }
+    table
+}
+
+const fn row(
+    name: &'static str,
+    reader: &'static str,
+    says: &'static str,
+    fate: Fate,
+    shown: bool,
+) -> Variable {
+    Variable {
+        name,
+        reader,
+        says,
+        fate,
+        shown,
+    }
+}
+
+const fn setting(name: &'static str, reader: &'static str, says: &'static str) -> Variable {
+    row(name, reader, says, Fate::Setting, true)
+}
+
+/// A credential, or what may hold one.
+const fn secret(name: &'static str, reader: &'static str, says: &'static str) -> Variable {
+    row(name, reader, says, Fate::Setting, false)
+}
+
+const fn goes(
+    name: &'static str,
+    reader: &'static str,
+    says: &'static str,
+    to: &'static str,
+) -> Variable {
+    row(name, reader, says, Fate::Goes(to), true)
+}
+
+const fn ignored(
+    name: &'static str,
+    reader: &'static str,
+    says: &'static str,
+    reason: &'static str,
+) -> Variable {
+    row(name, reader, says, Fate::Ignored(reason), true)
+}
+
+const fn not_yet(name: &'static str, reader: &'static str, says: &'static str) -> Variable {
+    row(name, reader, says, Fate::NotYet, false)
+}
+
+const AWS: &str = "awssecretsmanager, SOPS keys";
+const AZURE: &str = "azurekeyvault, SOPS keys";
+const GCP: &str = "gcpsecretmanager, SOPS keys";
+const LOCKBOX: &str = "yandexcloudlockbox";
+const DELINEA: &str = "delineasecretserver";
+const KEEPER: &str = "keepersecretsmanager";
+const PGP: &str = "sops: PGP";
+const IN_CLUSTER: &str = "-s, kubernetessecret";
+const FLAG: &str = "the flag";
+const UNUSED: Fate =
+    Fate::Ignored("this version does not use it; where no key fits, the error says so");
+
+/// All of them.
+pub const VARIABLES: &[Variable] = &[
+    goes("AVP_TYPE", "all", "the default backend", "defaultBackend"),
+    goes(
+        "AVP_PATH_VALIDATION",
+        "all",
+        "an expression that every secret path matches",
+        "the rule for secret paths",
+    ),
+    setting("AVP_AUTH_TYPE", "vault", "how to log in"),
+    setting("AVP_KV_VERSION", "vault", "1 or 2; 2 without it"),
+    secret("AVP_ROLE_ID", "vault: approle", "the role id"),
+    secret("AVP_SECRET_ID", "vault: approle", "the secret id"),
+    secret(
+        "AVP_SECRET_ID_WRAPPED",
+        "vault: approle",
+        "a wrapping token that holds the secret id",
+    ),
+    setting(
+        "AVP_SECRET_ID_WRAPPED_PATH",
+        "vault: approle",
+        "a file with such a token",
+    ),
+    secret("AVP_GITHUB_TOKEN", "vault: github", "the GitHub token"),
+    secret("AVP_USERNAME", "vault: userpass, ldap", "the user"),
+    secret("AVP_PASSWORD", "vault: userpass, ldap", "the password"),
+    setting("AVP_ROLE", "vault: jwt, cert, k8s", "the role"),
+    secret("AVP_JWT", "vault: jwt", "the token to log in with"),
+    setting("AVP_JWT_PATH", "vault: jwt", "a file with that token"),
+    setting("AVP_K8S_ROLE", "vault: k8s", "the role"),
+    setting(
+        "AVP_K8S_TOKEN_PATH",
+        "vault: k8s",
+        "the file of the service account's token",
+    ),
+    setting(
+        "AVP_MOUNT_PATH",
+        "vault",
+        "where the login method is mounted, with `auth/`",
+    ),
+    setting(
+        "AVP_K8S_MOUNT_PATH",
+        "vault: k8s",
+        "the same, and wins over it",
+    ),
+    setting(
+        "VAULT_ADDR",
+        "vault",
+        "the address; `https://127.0.0.1:8200` without it",
+    ),
+    setting(
+        "VAULT_AGENT_ADDR",
+        "vault",
+        "an agent's address, which wins",
+    ),
+    secret("VAULT_TOKEN", "vault: token", "the token"),
+    setting("VAULT_NAMESPACE", "vault", "the namespace of all calls"),
+    setting(
+        "VAULT_CACERT",
+        "vault",
+        "a file with the only roots to trust",
+    ),
+    secret("VAULT_CACERT_BYTES", "vault", "the same as text"),
+    setting("VAULT_CAPATH", "vault", "the same as a folder"),
+    setting(
+        "VAULT_CLIENT_CERT",
+        "vault",
+        "the file of the client's certificate",
+    ),
+    setting("VAULT_CLIENT_KEY", "vault", "the file of its key"),
+    setting(
+        "VAULT_SKIP_VERIFY",
+        "vault",
+        "whether to trust any certificate",
+    ),
+    setting("VAULT_TLS_SERVER_NAME", "vault", "the name to ask TLS for"),
+    setting(
+        "VAULT_CLIENT_TIMEOUT",
+        "vault",
+        "how long a request may take; 60s without it",
+    ),
+    setting(
+        "VAULT_MAX_RETRIES",
+        "vault",
+        "how often to try again; 2 without it",
+    ),
+    setting(
+        "VAULT_RATE_LIMIT",
+        "vault",
+        "requests a second, as RATE or RATE:BURST",
+    ),
+    setting("VAULT_HTTP_PROXY", "vault", "a proxy"),
+    setting("VAULT_PROXY_ADDR", "vault", "the same, and wins over it"),
+    setting(
+        "VAULT_DISABLE_REDIRECTS",
+        "vault",
+        "whether to follow no redirect",
+    ),
+    setting(
+        "VAULT_SRV_LOOKUP",
+        "vault",
+        "whether to ask for the SRV record of the address",
+    ),
+    secret("VAULT_HEADERS", "vault", "more headers, as a JSON object"),
+    ignored(
+        "VAULT_WRAP_TTL",
+        "vault",
+        "wraps every answer",
+        "a wrapped answer could not be read",
+    ),
+    ignored(
+        "VAULT_MFA",
+        "vault",
+        "a second factor",
+        "nobody reads it, AVP's library neither",
+    ),
+    not_yet("AVP_IBM_API_KEY", "ibmsecretsmanager", "the API key"),
+    not_yet("AVP_IBM_INSTANCE_URL", "ibmsecretsmanager", "the address"),
+    not_yet("AVP_YCL_KEY_ID", LOCKBOX, "the key's id"),
+    not_yet("AVP_YCL_SERVICE_ACCOUNT_ID", LOCKBOX, "the service account"),
+    not_yet("AVP_YCL_PRIVATE_KEY", LOCKBOX, "the key"),
+    not_yet("AVP_KEEPER_CONFIG_PATH", KEEPER, "the device's file"),
+    not_yet("KSM_HOSTNAME", KEEPER, "the host, over the file's"),
+    not_yet(
+        "KSM_SKIP_VERIFY",
+        KEEPER,
+        "whether to trust any certificate",
+    ),
+    not_yet("KSM_TOKEN", KEEPER, "a token for one use"),
+    not_yet("AVP_DELINEA_URL", DELINEA, "the address"),
+    not_yet("AVP_DELINEA_USER", DELINEA, "the user"),
+    not_yet("AVP_DELINEA_PASSWORD", DELINEA, "the password"),
+    not_yet("AVP_DELINEA_DOMAIN", DELINEA, "the user's domain"),
+    not_yet("OP_CONNECT_HOST", "1passwordconnect", "the address"),
+    not_yet("OP_CONNECT_TOKEN", "1passwordconnect", "the token"),
+    not_yet("AWS_REGION", AWS, "the region; us-east-2 without it"),
+    not_yet("AWS_ACCESS_KEY_ID", AWS, "the key's id"),
+    not_yet("AWS_SECRET_ACCESS_KEY", AWS, "the key"),
+    not_yet("AWS_SESSION_TOKEN", AWS, "the session"),
+    not_yet("AWS_PROFILE", AWS, "the profile"),
+    not_yet("AWS_CONFIG_FILE", AWS, "the file of profiles"),
+    not_yet(
+        "AWS_SHARED_CREDENTIALS_FILE",
+        AWS,
+        "the file of credentials",
+    ),
+    not_yet("AWS_WEB_IDENTITY_TOKEN_FILE", AWS, "the file of a token"),
+    not_yet("AWS_ROLE_ARN", AWS, "the role for that token"),
+    not_yet("AWS_ROLE_SESSION_NAME", AWS, "the name of its session"),
+    not_yet(
+        "AWS_CONTAINER_CREDENTIALS_RELATIVE_URI",
+        AWS,
+        "where a container gets credentials",
+    ),
+    not_yet(
+        "AWS_CONTAINER_CREDENTIALS_FULL_URI",
+        AWS,
+        "the same, in full",
+    ),
+    not_yet("AWS_CONTAINER_AUTHORIZATION_TOKEN", AWS, "the token for it"),
+    not_yet(
+        "AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE",
+        AWS,
+        "the file of that token",
+    ),
+    not_yet(
+        "AWS_EC2_METADATA_DISABLED",
+        AWS,
+        "whether to ask no instance metadata",
+    ),
+    not_yet("AWS_EC2_METADATA_SERVICE_ENDPOINT", AWS, "where to ask it"),
+    not_yet("AWS_CA_BUNDLE", AWS, "the roots to trust"),
+    not_yet("AWS_ENDPOINT_URL", AWS, "the address of all services"),
+    not_yet(
+        "AWS_ENDPOINT_URL_SECRETS_MANAGER",
+        AWS,
+        "the address of this one",
+    ),
+    not_yet(
+        "AWS_IGNORE_CONFIGURED_ENDPOINT_URLS",
+        AWS,
+        "whether to use neither",
+    ),
+    not_yet(
+        "AWS_USE_FIPS_ENDPOINT",
+        AWS,
+        "whether to use FIPS addresses",
+    ),
+    not_yet(
+        "AWS_USE_DUALSTACK_ENDPOINT",
+        AWS,
+        "whether to use IPv6 addresses",
+    ),
+    not_yet("AWS_MAX_ATTEMPTS", AWS, "how often to try"),
+    not_yet("AWS_RETRY_MODE", AWS, "how to try again"),
+    not_yet("AZURE_TENANT_ID", AZURE, "the tenant"),
+    not_yet("AZURE_CLIENT_ID", AZURE, "the application"),
+    not_yet("AZURE_CLIENT_SECRET", AZURE, "its secret"),
+    not_yet("AZURE_CLIENT_CERTIFICATE_PATH", AZURE, "its certificate"),
+    not_yet(
+        "AZURE_CLIENT_CERTIFICATE_PASSWORD",
+        AZURE,
+        "the certificate's password",
+    ),
+    not_yet("AZURE_USERNAME", AZURE, "a user"),
+    not_yet("AZURE_PASSWORD", AZURE, "his password"),
+    not_yet(
+        "AZURE_FEDERATED_TOKEN_FILE",
+        AZURE,
+        "the file of a workload's token",
+    ),
+    not_yet("AZURE_AUTHORITY_HOST", AZURE, "where to log in"),
+    not_yet(
+        "AZURE_ADDITIONALLY_ALLOWED_TENANTS",
+        AZURE,
+        "further tenants",
+    ),
+    not_yet("AZURE_AUTH_METHOD", "sops: Azure", "how to log in"),
+    not_yet("AZURE_ENVIRONMENT", "sops: Azure", "which cloud"),
+    not_yet(
+        "AZURE_CERTIFICATE_PATH",
+        "sops: Azure",
+        "the application's certificate",
+    ),
+    not_yet(
+        "IDENTITY_ENDPOINT",
+        AZURE,
+        "where a managed identity gets tokens",
+    ),
+    not_yet("IDENTITY_HEADER", AZURE, "the secret for it"),
+    not_yet("MSI_ENDPOINT", AZURE, "the same, older"),
+    not_yet("IMDS_ENDPOINT", AZURE, "the same on Arc"),
+    not_yet(
+        "GOOGLE_APPLICATION_CREDENTIALS",
+        GCP,
+        "the file of credentials",
+    ),
+    not_yet("GOOGLE_CREDENTIALS", "sops: GCP", "the credentials"),
+    not_yet("GOOGLE_CLOUD_QUOTA_PROJECT", GCP, "the project that pays"),
+    not_yet("CLOUDSDK_CONFIG", GCP, "the folder of gcloud"),
+    not_yet("GCE_METADATA_HOST", GCP, "where to ask instance metadata"),
+    secret("SOPS_AGE_KEY", "sops: age", "age identities"),
+    setting("SOPS_AGE_KEY_FILE", "sops: age", "a file of age identities"),
+    row(
+        "SOPS_AGE_KEY_CMD",
+        "sops: age",
+        "a command that prints age identities",
+        UNUSED,
+        false,
+    ),
+    row(
+        "SOPS_AGE_SSH_PRIVATE_KEY_FILE",
+        "sops: age",
+        "a file of an SSH key",
+        UNUSED,
+        false,
+    ),
+    row(
+        "SOPS_AGE_SSH_PRIVATE_KEY_CMD",
+        "sops: age",
+        "a command that prints an SSH key",
+        UNUSED,
+        false,
+    ),
+    not_yet("SOPS_GPG_EXEC", PGP, "the program gpg"),
+    not_yet("GNUPGHOME", PGP, "the folder of gpg"),
+    setting(
+        "XDG_CONFIG_HOME",
+        "sops: age",
+        "where `sops/age/keys.txt` lies",
+    ),
+    setting(
+        "HOME",
+        "vault, sops",
+        "where tokens are kept between runs, and where `.config` lies",
+    ),
+    not_yet(
+        "KUBERNETES_SERVICE_HOST",
+        IN_CLUSTER,
+        "the cluster's address",
+    ),
+    not_yet("KUBERNETES_SERVICE_PORT", IN_CLUSTER, "its port"),
+    row(
+        "HTTP_PROXY",
+        "vault",
+        "a proxy for http",
+        Fate::Goes("the proxy of the client"),
+        false,
+    ),
+    row(
+        "HTTPS_PROXY",
+        "vault",
+        "a proxy for https",
+        Fate::Goes("the proxy of the client"),
+        false,
+    ),
+    goes(
+        "NO_PROXY",
+        "vault",
+        "hosts without a proxy",
+        "the proxy of the client",
+    ),
+    goes(
+        "SSL_CERT_FILE",
+        "all over TLS",
+        "a file of the system's roots",
+        "the platform's roots",
+    ),
+    goes(
+        "SSL_CERT_DIR",
+        "all over TLS",
+        "a folder of them",
+        "the platform's roots",
+    ),
+    goes(
+        "ARGOCD_APP_NAME",
+        "settings",
+        "that Argo CD runs us",
+        "where settings and files may lie",
+    ),
+    goes("MANIFUSE_CONFIG", "settings", "the settings file", "-c"),
+    goes(
+        "MANIFUSE_ALLOW_EMPTY",
+        "generate",
+        "an input without documents is fine",
+        FLAG,
+    ),
+    goes("MANIFUSE_VALIDATE", "generate", "check all documents", FLAG),
+    goes(
+        "MANIFUSE_ROOT",
+        "generate",
+        "the folder that paths cannot leave",
+        FLAG,
+    ),
+    goes(
+        "MANIFUSE_ERROR_FORMAT",
+        "generate",
+        "how errors are printed",
+        FLAG,
+    ),
+    goes(
+        "MANIFUSE_NO_WARNINGS",
+        "generate",
+        "print no warnings",
+        FLAG,
+    ),
+    goes("MANIFUSE_VERBOSE", "generate", "say more", FLAG),
+    goes(
+        "MANIFUSE_TIMEOUT",
+        "generate",
+        "how long all fetching may take",
+        FLAG,
+    ),
+    goes(
+        "MANIFUSE_CONCURRENCY",
+        "generate",
+        "requests under way at one backend",
+        FLAG,
+    ),
+    goes("MANIFUSE_INPUT_LIMIT", "generate", "how much is read", FLAG),
+    goes(
+        "MANIFUSE_DOCUMENT_LIMIT",
+        "generate",
+        "how large a document may be",
+        FLAG,
+    ),
+    goes(
+        "MANIFUSE_FILE_LIMIT",
+        "generate",
+        "how large a secret's file may be",
+        FLAG,
+    ),
+    setting(
+        "MANIFUSE_TOKEN_CACHE",
+        "vault",
+        "whether tokens are kept between runs: on or off",
+    ),
+    setting(
+        "MANIFUSE_VAULT_RETRY_WAIT",
+        "vault",
+        "the wait before trying again",
+    ),
+    setting(
+        "MANIFUSE_VAULT_DNS_SERVER",
+        "vault",
+        "whom to ask for SRV records",
+    ),
+    setting(
+        "MANIFUSE_ENV_PREFIX",
+        "env",
+        "how the variables it may read begin",
+    ),
+    setting("MANIFUSE_ENV_VARIABLES", "env", "the variables it may read"),
+    setting("MANIFUSE_FILE_ROOT", "file", "the folder it may read"),
+];
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+
+    #[test]
+    fn each_variable_stands_once_and_goes_somewhere() {
+        let names: BTreeSet<_> = VARIABLES.iter().map(|variable| variable.name).collect();
+        assert_eq!(names.len(), VARIABLES.len());
+        for variable in VARIABLES {
+            assert_ne!(variable.goes_to(), "", "{}", variable.name);
+        }
+    }
+
+    #[test]
+    fn every_setting_of_a_backend_is_here() {
+        let known = |key: &&str| find(key).is_none_or(|variable| variable.fate == Fate::NotYet);
+        let keys = registry::TYPES.iter().flat_map(|kind| kind.settings);
+        let missing: Vec<_> = keys.map(|(key, _)| *key).filter(known).collect();
+        assert_eq!(missing, Vec::<&str>::new());
+    }
+
+    #[test]
+    fn the_page_holds_the_table() {
+        let page = include_str!("../../docs/settings.md");
+        let table = markdown();
+        assert!(
+            page.contains(&table),
+            "docs/settings.md should hold\n{table}"
+        );
+    }
+
+    #[test]
+    fn where_a_variable_may_be_set_is_as_in_avp() {
+        for (name, order) in [
+            ("AVP_TYPE", Order::Avp),
+            ("VAULT_ADDR", Order::Exported),
+            ("GOOGLE_APPLICATION_CREDENTIALS", Order::Exported),
+            ("OP_CONNECT_TOKEN", Order::Exported),
+            ("KSM_TOKEN", Order::Plain),
+            ("HTTPS_PROXY", Order::Plain),
+            ("GNUPGHOME", Order::Plain),
+            ("MANIFUSE_ROOT", Order::Plain),
+        ] {
+            assert_eq!(find(name).unwrap().order(), order, "{name}");
+        }
+    }
+}

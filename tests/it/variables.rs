@@ -1,0 +1,227 @@
+//! Every variable that this version reads has a test that shows its effect: the list says which.
+
+use std::fs;
+use std::path::Path;
+
+use manifuse::settings::variables::{Fate, VARIABLES};
+
+use crate::support::certificates::Certificates;
+use crate::support::program::Program;
+use crate::support::server::{Reply, Server};
+
+/// A variable, the file of its test, and the test's name.
+const EFFECTS: &[(&str, &str, &str)] = {
+    const BAD_INPUT: &str = "tests/it/vault/bad_input.rs";
+    const CACHE: &str = "tests/it/vault/cache.rs";
+    const LOGINS: &str = "tests/it/vault/logins.rs";
+    const NETWORK: &str = "tests/it/vault/network.rs";
+    const READ: &str = "tests/it/vault/read.rs";
+    const TLS: &str = "tests/it/vault/tls.rs";
+    const WRAPPING: &str = "tests/it/vault/wrapping.rs";
+    const SOPS: &str = "tests/it/sops_backend.rs";
+    const SETTINGS: &str = "src/settings/tests.rs";
+    const PROXY: &str = "src/clients/proxy.rs";
+    const HERE: &str = "tests/it/variables.rs";
+    &[
+        (
+            "AVP_TYPE",
+            SETTINGS,
+            "avps_keys_come_from_argocd_then_plain_then_file",
+        ),
+        (
+            "AVP_PATH_VALIDATION",
+            SETTINGS,
+            "a_path_validation_is_compiled_when_asked_for_and_matches_anywhere",
+        ),
+        ("AVP_AUTH_TYPE", LOGINS, "userpass"),
+        (
+            "AVP_KV_VERSION",
+            READ,
+            "the_setting_decides_where_the_document_does_not",
+        ),
+        ("AVP_ROLE_ID", LOGINS, "approle"),
+        ("AVP_SECRET_ID", LOGINS, "approle"),
+        (
+            "AVP_SECRET_ID_WRAPPED",
+            WRAPPING,
+            "one_that_was_used_is_told",
+        ),
+        (
+            "AVP_SECRET_ID_WRAPPED_PATH",
+            WRAPPING,
+            "it_may_lie_in_a_file_and_under_another_mount_and_namespace",
+        ),
+        ("AVP_GITHUB_TOKEN", LOGINS, "github"),
+        ("AVP_USERNAME", LOGINS, "userpass"),
+        ("AVP_PASSWORD", LOGINS, "userpass"),
+        ("AVP_ROLE", LOGINS, "jwt_out_of_a_file"),
+        ("AVP_JWT", LOGINS, "jwt_as_text_without_a_role"),
+        ("AVP_JWT_PATH", LOGINS, "jwt_out_of_a_file"),
+        ("AVP_K8S_ROLE", LOGINS, "kubernetes"),
+        ("AVP_K8S_TOKEN_PATH", LOGINS, "kubernetes"),
+        ("AVP_MOUNT_PATH", LOGINS, "github"),
+        ("AVP_K8S_MOUNT_PATH", LOGINS, "kubernetes"),
+        ("VAULT_ADDR", LOGINS, "approle"),
+        (
+            "VAULT_AGENT_ADDR",
+            NETWORK,
+            "an_agent_wins_and_a_base_path_is_kept",
+        ),
+        (
+            "VAULT_TOKEN",
+            SETTINGS,
+            "keys_for_libraries_come_from_argocd_then_file_then_plain",
+        ),
+        ("VAULT_NAMESPACE", LOGINS, "approle"),
+        (
+            "VAULT_CACERT",
+            TLS,
+            "trusts_the_authority_of_the_settings_however_it_is_given",
+        ),
+        (
+            "VAULT_CACERT_BYTES",
+            TLS,
+            "trusts_the_authority_of_the_settings_however_it_is_given",
+        ),
+        (
+            "VAULT_CAPATH",
+            TLS,
+            "trusts_the_authority_of_the_settings_however_it_is_given",
+        ),
+        (
+            "VAULT_CLIENT_CERT",
+            TLS,
+            "shows_its_own_certificate_where_one_is_wanted",
+        ),
+        (
+            "VAULT_CLIENT_KEY",
+            TLS,
+            "shows_its_own_certificate_where_one_is_wanted",
+        ),
+        (
+            "VAULT_SKIP_VERIFY",
+            TLS,
+            "trusts_the_authority_of_the_settings_however_it_is_given",
+        ),
+        (
+            "VAULT_TLS_SERVER_NAME",
+            TLS,
+            "a_certificate_for_another_name_is_refused_unless_that_name_is_asked_for",
+        ),
+        (
+            "VAULT_CLIENT_TIMEOUT",
+            BAD_INPUT,
+            "silence_ends_with_the_timeout_of_the_settings",
+        ),
+        ("VAULT_MAX_RETRIES", BAD_INPUT, "no_retries_means_one_try"),
+        (
+            "VAULT_RATE_LIMIT",
+            NETWORK,
+            "a_rate_limit_spreads_the_requests",
+        ),
+        (
+            "VAULT_HTTP_PROXY",
+            NETWORK,
+            "a_proxy_of_the_settings_wins_over_that_of_the_system",
+        ),
+        (
+            "VAULT_PROXY_ADDR",
+            NETWORK,
+            "a_proxy_of_the_settings_wins_over_that_of_the_system",
+        ),
+        (
+            "VAULT_DISABLE_REDIRECTS",
+            BAD_INPUT,
+            "a_redirect_within_the_server_is_followed_once",
+        ),
+        (
+            "VAULT_SRV_LOOKUP",
+            NETWORK,
+            "a_service_is_found_by_its_srv_records",
+        ),
+        (
+            "VAULT_HEADERS",
+            NETWORK,
+            "headers_of_the_settings_go_with_every_request",
+        ),
+        ("SOPS_AGE_KEY", SOPS, "keys_come_from_everywhere"),
+        ("SOPS_AGE_KEY_FILE", SOPS, "keys_come_from_everywhere"),
+        ("XDG_CONFIG_HOME", SOPS, "keys_come_from_everywhere"),
+        ("HOME", CACHE, "processes_share_one_login"),
+        (
+            "HTTP_PROXY",
+            NETWORK,
+            "the_system_proxy_is_left_out_for_this_machine_and_exceptions",
+        ),
+        (
+            "HTTPS_PROXY",
+            PROXY,
+            "the_variable_of_the_scheme_counts_and_capitals_first",
+        ),
+        (
+            "NO_PROXY",
+            PROXY,
+            "this_machine_and_the_exceptions_need_no_proxy",
+        ),
+        (
+            "SSL_CERT_FILE",
+            HERE,
+            "the_systems_roots_may_be_a_file_or_a_folder",
+        ),
+        (
+            "SSL_CERT_DIR",
+            HERE,
+            "the_systems_roots_may_be_a_file_or_a_folder",
+        ),
+        (
+            "ARGOCD_APP_NAME",
+            "src/cli/tests.rs",
+            "under_argo_cd_nothing_is_quoted",
+        ),
+    ]
+};
+
+/// Our own variables are held by the tests of their flags and backends.
+#[test]
+fn every_variable_that_is_read_has_its_test() {
+    let is_read = |fate| matches!(fate, Fate::Setting | Fate::Goes(_));
+    let read = VARIABLES
+        .iter()
+        .filter(|v| is_read(v.fate) && !v.name.starts_with("MANIFUSE_"));
+    let read: Vec<_> = read.map(|variable| variable.name).collect();
+    let listed: Vec<_> = EFFECTS.iter().map(|(name, ..)| *name).collect();
+    assert_eq!(listed, read);
+    for (name, file, test) in EFFECTS {
+        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(file);
+        let text = fs::read_to_string(path).unwrap();
+        let is_test = text.contains(&format!("#[test]\nfn {test}("))
+            || text.contains(&format!("#[test]\n    fn {test}("));
+        assert!(is_test, "{file} has no test {test}");
+        assert!(
+            text.contains(&format!("\"{name}\"")),
+            "{file} does not name {name}"
+        );
+    }
+}
+
+#[test]
+fn the_systems_roots_may_be_a_file_or_a_folder() {
+    let certificates = Certificates::new(&["127.0.0.1"]);
+    let server = Server::start_tls(certificates.server(), |_| {
+        Reply::json(200, r#"{"data":{"data":{"k":"v"}}}"#)
+    });
+    let program = || {
+        Program::manifuse(["generate", "-"])
+            .stdin("kind: X\nk: <path:secret/data/a#k>\n")
+            .env("AVP_TYPE", "vault")
+            .env("AVP_AUTH_TYPE", "token")
+            .env("VAULT_TOKEN", "t")
+            .env("VAULT_ADDR", server.url())
+            .file("roots/ca.pem", &certificates.ca_pem)
+    };
+    assert_eq!(program().run().code, Some(3), "a stranger is not trusted");
+    for (name, path) in [("SSL_CERT_FILE", "roots/ca.pem"), ("SSL_CERT_DIR", "roots")] {
+        let run = program().env(name, path).run();
+        assert_eq!(run.code, Some(0), "{name}: {}", run.stderr);
+    }
+}
