@@ -6,7 +6,7 @@ use std::time::Duration;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 
-use crate::diagnostics::{Diagnostic, Fault, Format};
+use crate::diagnostics::{Diagnostic, Fault, Format, Levels};
 use crate::env::Environment;
 
 const EXAMPLES: &str = "\
@@ -156,9 +156,9 @@ pub(super) struct Generate {
     #[arg(long, value_name = "FORMAT")]
     pub(super) error_format: Option<ErrorFormat>,
 
-    /// Print no warnings [env: MANIFUSE_NO_WARNINGS]
-    #[arg(long, value_name = "BOOL", num_args = 0..=1, require_equals = true, default_missing_value = "true", value_parser = go_bool)]
-    pub(super) no_warnings: Option<bool>,
+    /// What becomes of warnings: off, on or error by their names, e.g. all=error,list-items=off [env: MANIFUSE_WARN]
+    #[arg(long, value_name = "NAME=LEVEL,...", value_parser = Levels::parse)]
+    pub(super) warn: Option<Levels>,
 
     /// Say what is passed over and where settings come from [env: MANIFUSE_VERBOSE]
     #[arg(short, long, value_name = "BOOL", num_args = 0..=1, require_equals = true, default_missing_value = "true", value_parser = go_bool)]
@@ -221,7 +221,7 @@ impl Generate {
         from.fill(&mut self.validate, "MANIFUSE_VALIDATE", go_bool)?;
         from.fill(&mut self.root, "MANIFUSE_ROOT", text)?;
         from.fill(&mut self.error_format, "MANIFUSE_ERROR_FORMAT", format)?;
-        from.fill(&mut self.no_warnings, "MANIFUSE_NO_WARNINGS", go_bool)?;
+        from.fill(&mut self.warn, "MANIFUSE_WARN", Levels::parse)?;
         from.fill(&mut self.verbose, "MANIFUSE_VERBOSE", go_bool)?;
         from.fill(&mut self.timeout, "MANIFUSE_TIMEOUT", duration)?;
         from.fill(&mut self.concurrency, "MANIFUSE_CONCURRENCY", at_least_one)?;
@@ -359,14 +359,14 @@ mod tests {
             ("MANIFUSE_ROOT", "/env"),
             ("MANIFUSE_TIMEOUT", "5s"),
             ("MANIFUSE_VERBOSE", ""),
-            ("MANIFUSE_NO_WARNINGS", "true"),
+            ("MANIFUSE_WARN", "all=error"),
             ("MANIFUSE_ERROR_FORMAT", "json"),
         ]
         .into_iter()
         .collect();
         let mut flags = Generate {
             config_path: Some("flag.yaml".to_owned()),
-            no_warnings: Some(false),
+            warn: Levels::parse("all=off").ok(),
             ..Generate::default()
         };
         flags.fill_from(&environment).unwrap();
@@ -374,7 +374,7 @@ mod tests {
         assert_eq!(flags.root.as_deref(), Some("/env"));
         assert_eq!(flags.timeout, Some(Duration::from_secs(5)));
         assert_eq!(flags.verbose, None);
-        assert_eq!(flags.no_warnings, Some(false));
+        assert_eq!(flags.warn, Levels::parse("all=off").ok());
         assert_eq!(flags.error_format, Some(ErrorFormat::Json));
     }
 
@@ -419,7 +419,7 @@ mod tests {
         for name in names {
             let environment = [(name, "1")].into_iter().collect();
             let mut flags = Generate::default();
-            // `1` fits all of them but the format, whose refusal shows that it was read.
+            // `1` fits all of them but the format and the warnings, whose refusal shows that they were read.
             let filled = flags.fill_from(&environment);
             let changed = format!("{flags:?}") != format!("{:?}", Generate::default());
             assert!(changed || filled.is_err(), "{name}");

@@ -50,13 +50,17 @@ pub(super) fn run(mut flags: Generate, name: Name, process: &mut Process<'_>) ->
     }
     let mut warnings = std::mem::take(&mut inputs.warnings);
     let sources = inputs.sources.as_slice();
-    match render(&flags, name, reporter, process, sources) {
+    let rendered = render(&flags, name, reporter, process, sources, &mut warnings);
+    let judged = rendered.and_then(|mut rendered| {
+        warnings.append(&mut rendered.warnings);
+        reporter.judge(&mut warnings).map(|()| rendered)
+    });
+    match judged {
         Err(mut failure) => {
             failure.diagnostics.append(&mut warnings);
             reporter.fail(process.stderr, failure, sources)
         }
-        Ok(mut rendered) => {
-            warnings.append(&mut rendered.warnings);
+        Ok(rendered) => {
             let mut out = BufWriter::with_capacity(1 << 16, &mut *process.stdout);
             if let Err(error) = output::print(&rendered.slices(), &mut out) {
                 return report::cannot_write(process.stderr, &error);
@@ -80,16 +84,20 @@ fn read(flags: &Generate, process: &mut Process<'_>) -> Result<Inputs, Failure> 
     })
 }
 
-/// Broken inputs are told before wrong settings, as AVP does, although what is a reference depends on the settings.
+/// Broken inputs are told before wrong settings, as AVP does, although what is a reference depends on the settings. A
+/// warning that is to fail the run does so before anything is fetched, if it is known by then.
 fn render<'s>(
     flags: &Generate,
     name: Name,
     reporter: Reporter,
     process: &mut Process<'_>,
     sources: &'s [Arc<Source>],
+    warnings: &mut Vec<Diagnostic>,
 ) -> Result<Rendered<'s>, Failure> {
     let configured = configure(flags, name, process);
-    let stream = collect(flags, configured.as_ref().ok(), sources)?;
+    let mut stream = collect(flags, configured.as_ref().ok(), sources)?;
+    warnings.append(&mut stream.warnings);
+    reporter.judge(warnings)?;
     let (settings, instances) = configured.map_err(Failure::new)?;
     tell_origins(reporter, process, &settings);
     let context = context(flags, name, process, &settings, instances, &stream)?;

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use super::flags::{ErrorFormat, Generate};
 use super::{Name, Process};
-use crate::diagnostics::{self, Diagnostic, Fault, Format, Rendering, Severity, Source, io_reason};
+use crate::diagnostics::{self, Diagnostic, Fault, Format, Levels, Rendering, Source, io_reason};
 
 /// Argo CD's UI shows the beginning of our stderr; what stands there must say everything.
 const ARGOCD_READS: usize = 4096;
@@ -52,7 +52,7 @@ impl From<Diagnostic> for Failure {
 pub(super) struct Reporter {
     name: Name,
     rendering: Rendering,
-    warnings: bool,
+    levels: Levels,
     verbose: bool,
 }
 
@@ -74,7 +74,7 @@ impl Reporter {
         Self {
             name,
             rendering,
-            warnings: flags.no_warnings != Some(true),
+            levels: flags.warn.unwrap_or_default(),
             verbose: flags.is_verbose(),
         }
     }
@@ -86,14 +86,23 @@ impl Reporter {
         }
     }
 
-    /// The warnings of a run that went well.
+    /// Leaves the warnings that the user wants; fails where one of them is to fail the run.
+    pub(super) fn judge(self, warnings: &mut Vec<Diagnostic>) -> Result<(), Failure> {
+        self.levels.apply(warnings);
+        match diagnostics::exit_code(&*warnings) {
+            0 => Ok(()),
+            _ => Err(Failure::new(Vec::new())),
+        }
+    }
+
+    /// The judged warnings of a run that went well.
     pub(super) fn warn(
         self,
         stderr: &mut dyn Write,
         mut warnings: Vec<Diagnostic>,
         inputs: &[Arc<Source>],
     ) {
-        if self.warnings && !warnings.is_empty() {
+        if !warnings.is_empty() {
             diagnostics::sort(&mut warnings, inputs);
             let _ = stderr.write_all(diagnostics::render(&warnings, self.rendering).as_bytes());
         }
@@ -107,7 +116,7 @@ impl Reporter {
         inputs: &[Arc<Source>],
     ) -> u8 {
         let mut told = failure.diagnostics;
-        told.retain(|diagnostic| self.warnings || diagnostic.severity == Severity::Error);
+        self.levels.apply(&mut told);
         diagnostics::sort(&mut told, inputs);
         if self.name == Name::Avp {
             told.iter_mut().for_each(lead_with_avps_phrase);

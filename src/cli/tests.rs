@@ -263,7 +263,7 @@ fn avp_takes_flags_in_all_forms_and_places() {
 fn avp_fails_with_its_leading_words_and_exit_code_1() {
     assert_eq!(
         avp(&["generate", "nosuch"]).failure(),
-        (1, "Error: no YAML or JSON files were found in nosuch\n  = cause: no such file or directory\n".to_owned())
+        (1, "Error: no YAML or JSON files were found in nosuch\n  = cause: there is no file or folder \"nosuch\"\n".to_owned())
     );
     assert_eq!(
         avp(&["generate", "nosuch.yaml"]).failure(),
@@ -520,12 +520,14 @@ fn warnings_can_be_switched_off() {
     let warned = files(manifuse(&["generate", "d"])).run();
     assert_eq!(warned.code, 0);
     assert!(
-        warned.stderr.starts_with("warning: d/a.yaml:"),
+        warned
+            .stderr
+            .starts_with("warning[duplicate-key]: d/a.yaml:"),
         "{}",
         warned.stderr
     );
     assert_eq!(warned.stderr.lines().count(), 1, "{}", warned.stderr);
-    let silent = files(manifuse(&["generate", "d", "--no-warnings"])).run();
+    let silent = files(manifuse(&["generate", "d", "--warn", "all=off"])).run();
     assert_eq!(silent, printed(warned.stdout));
 }
 

@@ -6,6 +6,7 @@
 mod render;
 mod source;
 mod suggest;
+mod warning;
 
 use std::fmt;
 use std::sync::Arc;
@@ -13,6 +14,7 @@ use std::sync::Arc;
 pub use render::{Format, Rendering, render, sort};
 pub use source::{LineColumn, Source, Span};
 pub use suggest::nearest;
+pub use warning::{Level, Levels, WARNINGS, Warning};
 
 /// What kind of failure a diagnostic is; decides the exit code (design section 8).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -106,6 +108,8 @@ pub struct Diagnostic {
     pub severity: Severity,
     /// What kind of failure it is.
     pub fault: Fault,
+    /// Of a warning its name, also where it is to fail the run.
+    pub warning: Option<Warning>,
     /// One lower-case sentence without a final stop.
     pub message: String,
     /// The chain of causes, outermost first; none repeats another.
@@ -124,6 +128,7 @@ impl Diagnostic {
         Self {
             severity: Severity::Error,
             fault,
+            warning: None,
             message: message.into(),
             causes: Vec::new(),
             hint: None,
@@ -133,11 +138,16 @@ impl Diagnostic {
     }
 
     /// A warning; it has no part in the exit code.
-    pub fn warning(message: impl Into<String>) -> Self {
-        Self {
-            severity: Severity::Warning,
-            ..Self::error(Fault::Input, message)
-        }
+    pub fn warning(name: Warning, message: impl Into<String>) -> Self {
+        Self::error(Fault::Input, message).into_warning(name)
+    }
+
+    /// An error that does not matter, as a warning.
+    #[must_use]
+    pub fn into_warning(mut self, name: Warning) -> Self {
+        self.severity = Severity::Warning;
+        self.warning = Some(name);
+        self
     }
 
     /// The diagnostic of a room's own error: its text, its chain of sources and its advice.

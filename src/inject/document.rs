@@ -4,14 +4,13 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use super::collect::{CollectOptions, Found, Job};
+use super::expand::{EXPAND, Expand, fields};
 use super::place::{Place, Work, places};
+use super::suspect;
 use super::text::Reading;
-use super::unknown;
-use crate::diagnostics::{
-    Diagnostic, Explain, Fault, Place as DiagnosticPlace, Source, Span, nearest,
-};
-use crate::manifest::{self, Document, FastPath, Format, Identity, Listing, Position, Strings};
-use crate::placeholder::{self, Generic, Scope};
+use crate::diagnostics::{Diagnostic, Fault, Place as DiagnosticPlace, Source, Span, nearest};
+use crate::manifest::{self, Document, FastPath, Format, Identity, Listing, Strings, Warned};
+use crate::placeholder::{Generic, Scope};
 use crate::secret::{OnMissing, SecretId};
 
 const IGNORE: &str = "avp.kubernetes.io/ignore";
@@ -86,6 +85,7 @@ impl<'s> Collector<'_, 's> {
         let path = annotations.get(PATH);
         let annotated =
             path.and_then(|(_, span)| Some(Box::new((annotated_secret(&scope)?, span))));
+        let expand = self.expand(source, document, &identity, &scope);
         let secret = document.kind() == "Secret";
         let listing = if secret {
             Listing::All
@@ -98,17 +98,12 @@ impl<'s> Collector<'_, 's> {
             secret,
         };
         let places = places(document, &strings, &reading);
-        self.warn_of_fixed_strings(source, document, &identity, &strings, &scope);
-        for string in &strings.strings {
-            if let Some(message) = unknown::warning(string.text, &scope) {
-                let place = self.place(source, document.span(string.node), &identity);
-                self.found
-                    .warnings
-                    .push(Diagnostic::warning(message).at(place));
-            }
+        for (warning, span) in suspect::of(document, &strings, &scope, &places) {
+            let place = self.place(source, span, &identity);
+            self.found.warnings.push(warning.at(place));
         }
         self.refuse_crossed_aliases(source, document, &identity, &strings, &places);
-        if annotated.is_some() || !places.is_empty() {
+        if annotated.is_some() || expand.is_some() || !places.is_empty() {
             let stringify = document.kind() == "ConfigMap";
             let format = document.format;
             self.found.works.push(Work {
@@ -117,6 +112,7 @@ impl<'s> Collector<'_, 's> {
                 format,
                 stringify,
                 annotated,
+                expand,
                 places,
             });
         }
@@ -137,6 +133,7 @@ impl<'s> Collector<'_, 's> {
             SECRET_VERSION,
             KV_VERSION,
             REMOVE_MISSING,
+            EXPAND,
         ] {
             if let Some(span) = annotations.collection(name) {
                 let message = format!("the annotation {name} is a list or a map, not text");
@@ -187,6 +184,43 @@ impl<'s> Collector<'_, 's> {
         })
     }
 
+    /// What the `expand` annotation asks for; tells what is wrong with it.
+    fn expand(
+        &mut self,
+        source: usize,
+        document: &Document<'s>,
+        identity: &Identity,
+        scope: &Scope,
+    ) -> Option<Box<Expand>> {
+        let (path, span) = document.annotations().get(EXPAND)?;
+        let wrong = if fields(document.kind()).is_none() {
+            Diagnostic::error(
+                Fault::Input,
+                format!("{EXPAND} can only be used on Secret or ConfigMap"),
+            )
+            .with_hint("placeholders such as <path:PATH#KEY> can be used anywhere")
+        } else if path.is_empty() {
+            Diagnostic::error(Fault::Input, format!("{EXPAND} names no secret"))
+                .with_hint("its value is the path of the secret")
+        } else {
+            let version = document.annotations().get(SECRET_VERSION);
+            let version = version.map(|(version, _)| Arc::from(version));
+            let secret = SecretId {
+                backend: Arc::clone(&scope.default_backend),
+                path: path.into(),
+                version: version.filter(|version: &Arc<str>| !version.is_empty()),
+                kv_version: scope.kv_version.clone(),
+            };
+            return Some(Box::new(Expand {
+                secret,
+                span,
+                on_missing: scope.on_missing,
+            }));
+        };
+        self.error(wrong, source, span, identity);
+        None
+    }
+
     /// The instance that `path:` means in a document; tells when the annotation names none.
     fn default_backend(
         &mut self,
@@ -210,32 +244,6 @@ impl<'s> Collector<'_, 's> {
             .map(|near| format!("did you mean {near}?"));
         self.error(error, source, span, identity);
         None
-    }
-
-    /// Inline placeholders where nothing is replaced are most likely a mistake (D15).
-    fn warn_of_fixed_strings(
-        &mut self,
-        source: usize,
-        document: &Document<'s>,
-        identity: &Identity,
-        strings: &Strings<'_>,
-        scope: &Scope,
-    ) {
-        for string in strings
-            .strings
-            .iter()
-            .filter(|string| string.position == Position::Fixed)
-        {
-            if string.node == string.scalar
-                && !placeholder::parse(string.text.as_bytes(), &scope.inline_only()).is_empty()
-            {
-                let warning = Diagnostic::warning(
-                    "a placeholder in a key or in a list within a list is not replaced",
-                );
-                let place = self.place(source, document.span(string.node), identity);
-                self.found.warnings.push(warning.at(place));
-            }
-        }
     }
 
     fn refuse_crossed_aliases(
@@ -295,9 +303,9 @@ pub(super) fn diagnostic(error: &manifest::Error, source: &Arc<Source>, span: Sp
     diagnostic
 }
 
-fn as_warning(warning: &manifest::Error, source: &Arc<Source>) -> Diagnostic {
-    let mut diagnostic = Diagnostic::warning(warning.to_string())
-        .at(DiagnosticPlace::new(Arc::clone(source), warning.span));
-    diagnostic.hint = warning.hint();
-    diagnostic
+fn as_warning((name, warning): &Warned, source: &Arc<Source>) -> Diagnostic {
+    let place = DiagnosticPlace::new(Arc::clone(source), warning.span);
+    Diagnostic::from_error(warning)
+        .into_warning(*name)
+        .at(place)
 }

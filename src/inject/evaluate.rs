@@ -6,7 +6,7 @@ use std::ops::Range;
 use super::text::{Content, Layer, Text};
 use super::{Answers, Plan};
 use crate::backends::{self, ErrorKind, Outcome};
-use crate::diagnostics::{self, Diagnostic, Explain, Fault};
+use crate::diagnostics::{self, Diagnostic, Explain, Fault, Warning};
 use crate::modifier;
 use crate::secret::{Reference, Value};
 
@@ -43,8 +43,8 @@ pub(super) struct Mention<'p> {
 #[derive(Default)]
 pub(super) struct Findings<'p> {
     pub failed: Vec<Failed<'p>>,
-    /// What modifiers warned of.
-    pub warnings: Vec<(Mention<'p>, String)>,
+    /// What is to be warned of.
+    pub warnings: Vec<(Mention<'p>, Warning, String)>,
 }
 
 /// What a text becomes.
@@ -110,7 +110,20 @@ impl Evaluator<'_> {
                         Ok(Value::String(value)) => {
                             pieces.push((part.range.clone(), value.expose().to_vec()));
                         }
-                        Ok(value) if around.typed && reference.typed => whole = Some(value),
+                        Ok(value) if around.typed && reference.typed => {
+                            if !text.is_nothing_but(&part.range) {
+                                let lost = format!(
+                                    "a {} takes the place of the whole text",
+                                    value.type_name()
+                                );
+                                findings.warnings.push((
+                                    mention(reference, false),
+                                    Warning::LostText,
+                                    lost,
+                                ));
+                            }
+                            whole = Some(value);
+                        }
                         Ok(value) => pieces.push((
                             part.range.clone(),
                             modifier::stringify(&value).expose().to_vec(),
@@ -157,7 +170,7 @@ impl Evaluator<'_> {
         let warnings = applied
             .warnings
             .into_iter()
-            .map(|warning| (mention.clone(), warning));
+            .map(|warning| (mention.clone(), Warning::BrokenBase64, warning));
         findings.warnings.extend(warnings);
         match applied.value {
             Value::Null => Err(absence),

@@ -87,6 +87,7 @@ mod tests {
             format: Format::Yaml,
             stringify: false,
             annotated: None,
+            expand: None,
             places: Vec::new(),
         };
         let locator = Locator::new(&source, &work);

@@ -4,6 +4,7 @@
 mod collect;
 mod document;
 mod evaluate;
+mod expand;
 mod fetch;
 mod join;
 mod locate;
@@ -12,6 +13,7 @@ mod plan;
 mod removal;
 mod reread;
 mod substitute;
+mod suspect;
 mod text;
 mod unknown;
 

@@ -2,6 +2,7 @@
 
 use std::collections::{HashMap, HashSet};
 
+use super::expand::Expand;
 use super::text::{Reading, Text};
 use crate::diagnostics::Span;
 use crate::manifest::{Document, Format, Position, StringNode, Strings};
@@ -23,6 +24,8 @@ pub(super) struct Work<'s> {
     /// The secret of the `path` annotation and where the annotation stands. Boxed, as is all that few documents have:
     /// there may be hundreds of thousands.
     pub annotated: Option<Box<(SecretId, Span)>>,
+    /// The secret whose keys become entries.
+    pub expand: Option<Box<Expand>>,
     /// The strings that hold references, in document order.
     pub places: Vec<Place<'s>>,
 }

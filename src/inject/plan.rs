@@ -28,7 +28,9 @@ pub struct Plan {
 pub fn plan(stream: &Stream<'_>, context: &RenderContext) -> Plan {
     let mut wanted: BTreeMap<SecretId, Keys> = BTreeMap::new();
     for work in stream.works.iter().flatten() {
-        if let Some((secret, _)) = work.annotated.as_deref() {
+        let annotated = work.annotated.as_deref().map(|(secret, _)| secret);
+        let expanded = work.expand.as_deref().map(|expand| &expand.secret);
+        for secret in annotated.into_iter().chain(expanded) {
             wanted.insert(secret.clone(), Keys::All);
         }
         for reference in work.places.iter().flat_map(|place| place.text.references()) {

@@ -8,7 +8,6 @@ use super::place::Work;
 use crate::diagnostics::{Diagnostic, Fault, Place, Source, Span};
 use crate::manifest::Document;
 use crate::yaml::edit::Edit;
-use crate::yaml::scalar::Scalar;
 use crate::yaml::tree::{NodeId, NodeKind};
 use crate::yaml::{Layout, lines};
 
@@ -191,34 +190,8 @@ impl Removal<'_, '_> {
 
     /// Where a value's text ends, line break not included.
     fn value_end(&self, id: NodeId) -> usize {
-        let node = self.document.tree.node(id);
-        match &node.kind {
-            NodeKind::Scalar(_, style) => {
-                let span = self.document.span(id);
-                let scalar = Scalar {
-                    text: self.source.text(),
-                    span,
-                    style: *style,
-                    after: node.after + self.document.offset,
-                };
-                let body = scalar.block_body();
-                body.map_or(span.end, |body| body.end.max(body.start))
-            }
-            NodeKind::Alias(_) => self.document.span(id).end,
-            NodeKind::Sequence(_, Layout::Flow) | NodeKind::Mapping(_, Layout::Flow) => {
-                self.document.span(id).end
-            }
-            NodeKind::Sequence(..) => self
-                .document
-                .tree
-                .items(id)
-                .last()
-                .map_or(node.span.end, |item| self.value_end(*item)),
-            NodeKind::Mapping(..) => self
-                .own_entries(id)
-                .last()
-                .map_or(node.span.end, |(_, value)| self.value_end(*value)),
-        }
+        let document = self.document;
+        document.tree.end_in(document.text, id) + document.offset
     }
 
     /// The end of the line that holds a position, its line break included.

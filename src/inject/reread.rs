@@ -5,6 +5,7 @@ use std::collections::{HashMap, HashSet};
 use super::place::Work;
 use crate::diagnostics::Span;
 use crate::manifest::{Document, Format};
+use crate::secret::{Map, Value};
 use crate::yaml::YamlReader;
 use crate::yaml::edit::{self, Edit};
 use crate::yaml::json::JsonReader;
@@ -47,6 +48,60 @@ pub(super) fn reads_back(
         removed,
     }
     .same(Tree::ROOT, Tree::ROOT)
+}
+
+/// New entries of one of the document's fields.
+pub(super) struct Grown<'g> {
+    pub field: &'g str,
+    /// Which entry of the document it is; none yet.
+    pub at: Option<usize>,
+    pub new: Map,
+}
+
+/// Whether `text` reads as the old document with the new entries, and nothing else.
+pub(super) fn has_grown(old: &Tree<'_>, text: &str, format: Format, grown: &[Grown<'_>]) -> bool {
+    let Some(new) = &tree(text, format) else {
+        return false;
+    };
+    let comparison = Comparison {
+        old,
+        new,
+        offset: 0,
+        expected: &HashMap::new(),
+        removed: &HashSet::new(),
+    };
+    let same = |(a, b): (&(NodeId, NodeId), &(NodeId, NodeId))| {
+        comparison.same(a.0, b.0) && comparison.same(a.1, b.1)
+    };
+    let has = |(key, value): &(NodeId, NodeId), wanted: &(String, Value)| {
+        let (name, Value::String(text)) = wanted else {
+            return false;
+        };
+        new.string(*key) == Some(name) && new.string(*value) == text.expose_str()
+    };
+    let has_all = |entries: &[(NodeId, NodeId)], wanted: &Map| {
+        entries.len() == wanted.len() && entries.iter().zip(wanted).all(|(a, b)| has(a, b))
+    };
+    let (before, after) = (old.entries(Tree::ROOT), new.entries(Tree::ROOT));
+    let fields: Vec<_> = grown.iter().filter(|grown| grown.at.is_none()).collect();
+    after.len() == before.len() + fields.len()
+        && before.iter().zip(after).enumerate().all(|(index, (a, b))| {
+            let Some(grown) = grown.iter().find(|grown| grown.at == Some(index)) else {
+                return same((a, b));
+            };
+            let (own, all) = (old.entries(a.1), new.entries(b.1));
+            comparison.same(a.0, b.0)
+                && all.len() >= own.len()
+                && own.iter().zip(all).all(same)
+                && has_all(&all[own.len()..], &grown.new)
+        })
+        && after[before.len()..]
+            .iter()
+            .zip(fields)
+            .all(|(entry, grown)| {
+                new.string(entry.0) == Some(grown.field)
+                    && has_all(new.entries(entry.1), &grown.new)
+            })
 }
 
 /// The tree of an edited document. Whether Kubernetes takes it is not asked: the kind, too, may be a secret's value.

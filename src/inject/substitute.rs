@@ -8,13 +8,13 @@ use super::evaluate::{Evaluated, Evaluator, Failed, Failure, of_backend};
 use super::locate::Locator;
 use super::place::{Place, Work};
 use super::reread::{self, Expected};
-use super::{Answers, Plan, Stream, removal};
+use super::{Answers, Plan, Stream, expand, removal};
 use crate::backends::ErrorKind;
-use crate::diagnostics::{Diagnostic, Fault, Severity, Source, Span};
+use crate::diagnostics::{Diagnostic, Fault, Severity, Source, Span, Warning};
 use crate::manifest::Format;
 use crate::modifier;
-use crate::secret::{OnMissing, SecretId, Value};
-use crate::yaml::edit::Edit;
+use crate::secret::{Map, OnMissing, SecretId, Value};
+use crate::yaml::edit::{Edit, slices};
 use crate::yaml::rewrite::{self, Certainty};
 use crate::yaml::writer::{self, Reader};
 
@@ -93,14 +93,16 @@ struct DocumentEdits<'r, 's> {
 impl<'s> DocumentEdits<'_, 's> {
     fn edits(&mut self) -> Vec<Edit> {
         self.check_annotation();
+        let new = self.expansion();
         let mut edits = Vec::new();
         let mut removed = HashSet::new();
         for place in &self.work.places {
             let (evaluated, findings) = self.evaluator.evaluate(&place.text);
-            for (mention, warning) in findings.warnings {
+            for (mention, name, warning) in findings.warnings {
                 let at = self.locator.part(place, &mention);
-                self.told
-                    .push(Diagnostic::warning(format!("{warning} for {}", mention.name())).at(at));
+                self.told.push(
+                    Diagnostic::warning(name, format!("{warning} for {}", mention.name())).at(at),
+                );
             }
             if !findings.failed.is_empty() {
                 removed.extend(self.tell(place, findings.failed).unwrap_or_default());
@@ -114,7 +116,8 @@ impl<'s> DocumentEdits<'_, 's> {
         if has_error(&self.told) {
             Vec::new()
         } else {
-            self.checked(edits, &removed)
+            let edits = self.checked(edits, &removed);
+            self.expanded(edits, &new)
         }
     }
 
@@ -153,6 +156,48 @@ impl<'s> DocumentEdits<'_, 's> {
             && references.all(|reference| modifier::catch_missing(&reference.transforms))
     }
 
+    /// The entries that the `expand` annotation asks for; tells what is wrong with them.
+    fn expansion(&mut self) -> Map {
+        let Some(expand) = &self.work.expand else {
+            return Map::new();
+        };
+        let evaluator = self.evaluator;
+        let errors = match (
+            evaluator.plan.refused.get(&expand.secret),
+            evaluator.answers.get(&expand.secret),
+        ) {
+            (Some(refused), _) => vec![refused.clone()],
+            (None, None) => Vec::new(),
+            (None, Some(answer)) => match expand.entries(answer) {
+                Ok(entries) => return entries,
+                Err(errors) => errors,
+            },
+        };
+        for error in errors {
+            self.tell_at(error, expand.span);
+        }
+        Map::new()
+    }
+
+    /// The edits and those that add entries, as one edit of the whole document.
+    fn expanded(&mut self, edits: Vec<Edit>, new: &Map) -> Vec<Edit> {
+        let Some(expand) = &self.work.expand else {
+            return edits;
+        };
+        if new.is_empty() || has_error(&self.told) {
+            return edits;
+        }
+        let chunk = self.work.chunk;
+        let text: String = slices(self.source.text(), &edits, chunk).collect();
+        match expand::expanded(&text, self.work.format, new) {
+            Ok(text) => vec![Edit::new(chunk, text)],
+            Err(error) => {
+                self.tell_at(*error, expand.span);
+                Vec::new()
+            }
+        }
+    }
+
     /// Tells the failures of a place. Gives the keys' positions when its entry is to be removed, with those of its
     /// aliases.
     fn tell(&mut self, place: &Place<'s>, failed: Vec<Failed<'_>>) -> Option<Vec<usize>> {
@@ -174,7 +219,7 @@ impl<'s> DocumentEdits<'_, 's> {
             let at = self.locator.part(place, &failed.mention);
             let mut diagnostic = failed.explain().at(at);
             if place.shadowed {
-                diagnostic.severity = Severity::Warning;
+                diagnostic = diagnostic.into_warning(Warning::ShadowedFailure);
             }
             self.told.push(diagnostic);
         }

@@ -348,3 +348,59 @@ fn the_kind_itself_may_be_replaced() {
     let expected = "kind: 80\nv: |+\n  -----BEGIN\n  AA\n  -----END\n\n";
     assert_eq!(render_text(text).unwrap(), expected);
 }
+
+#[test]
+fn base64_counts_where_a_reference_stays_within_a_line() {
+    let encoded = |text: &str| crate::yaml::encode_base64(text.as_bytes());
+    let broken = encoded("<path:s#\nuser>");
+    let both = encoded("<path:s#\nuser> <b>");
+    for (text, expected) in [
+        (
+            format!("kind: Secret\na: {broken}\n"),
+            format!("kind: Secret\na: {broken}\n"),
+        ),
+        (
+            format!("kind: Secret\na: {both}\n"),
+            format!("kind: Secret\na: {}\n", encoded("alice <b>")),
+        ),
+        (
+            format!("kind: Secret\na: !!binary {broken}\n"),
+            format!("kind: Secret\na: !!binary {}\n", encoded("alice")),
+        ),
+        (
+            format!("kind: Secret\na: {}\n", encoded(&broken)),
+            format!("kind: Secret\na: {}\n", encoded(&encoded("alice"))),
+        ),
+    ] {
+        assert_eq!(render_text(&text).unwrap(), expected);
+    }
+}
+
+#[test]
+fn a_lost_text_is_told_once_and_only_where_text_is_lost() {
+    for (text, expected) in [
+        ("kind: X\na: \"p=<path:s#num>\"\n", 1),
+        ("kind: X\na: <path:s#num>\nb: |\n  <path:s#num>\n", 0),
+        ("kind: X\na: <path:s#user> b\n", 0),
+    ] {
+        let mut told = Vec::new();
+        render_with(text, &mut told).unwrap();
+        assert_eq!(told.len(), expected, "{text}");
+    }
+}
+
+#[test]
+fn ten_megabytes_of_brackets_take_no_longer_than_other_text() {
+    let size = 10 << 20;
+    let near: Vec<_> = (0..size / 16).map(|n| format!("<stor{n:08x}: ")).collect();
+    let repeated = "<stroe:a".repeat(size / 8);
+    let json: Vec<String> = (0..size / 40)
+        .map(|n| format!("\"<path:s#user> {n}\""))
+        .collect();
+    for text in [near.concat(), repeated] {
+        let manifest = format!("kind: X\na: '{text}'\n");
+        assert_eq!(render_text(&manifest).unwrap().len(), manifest.len());
+    }
+    let manifest = format!("kind: Secret\na: '[{}]'\n", json.join(","));
+    assert!(render_text(&manifest).unwrap().contains("alice 1\""));
+}

@@ -6,7 +6,7 @@ use std::borrow::Cow;
 use std::collections::HashSet;
 use std::ops::Range;
 
-use crate::placeholder::{self, Scope};
+use crate::placeholder::{self, Placeholder, Scope};
 use crate::secret::Reference;
 use crate::yaml::json::JsonReader;
 use crate::yaml::tree::{NodeId, NodeKind, Tree};
@@ -73,24 +73,36 @@ impl Reading<'_> {
             Cow::Owned(text) => Cow::Owned(text.into_bytes()),
         };
         if binary {
-            let parts = self.base64(&bytes, self.scope, 0).into_iter().collect();
+            let layer = |decoded: Vec<u8>| self.layer(Cow::Owned(decoded), self.scope, 1);
+            let parts = base64(&bytes, layer).into_iter().collect();
             return Text { bytes, parts };
         }
         self.layer(bytes, self.scope, 0)
     }
 
     fn layer<'s>(&self, bytes: Cow<'s, [u8]>, scope: &Scope, depth: usize) -> Text<'s> {
-        let reference = |found: placeholder::Placeholder| Part {
+        let references = placeholder::parse(&bytes, scope);
+        self.with_layers(bytes, references, scope, depth)
+    }
+
+    /// A text with these references, and with what is written inside it.
+    fn with_layers<'s>(
+        &self,
+        bytes: Cow<'s, [u8]>,
+        references: Vec<Placeholder>,
+        scope: &Scope,
+        depth: usize,
+    ) -> Text<'s> {
+        let reference = |found: Placeholder| Part {
             range: found.range,
             content: Content::Reference(found.reference),
         };
-        let mut parts: Vec<Part<'s>> = placeholder::parse(&bytes, scope)
-            .into_iter()
-            .map(reference)
-            .collect();
+        let mut parts: Vec<Part<'s>> = references.into_iter().map(reference).collect();
         if depth < MAX_LAYERS {
             if parts.is_empty() && self.secret {
-                parts.extend(self.base64(&bytes, scope, depth));
+                parts.extend(base64(&bytes, |decoded| {
+                    self.decoded(decoded, scope, depth)
+                }));
             }
             if parts
                 .iter()
@@ -104,19 +116,17 @@ impl Reading<'_> {
         Text { bytes, parts }
     }
 
-    /// Base64 as the whole text. Only the first layer may hold generic placeholders, as in AVP.
-    fn base64<'s>(&self, bytes: &[u8], scope: &Scope, depth: usize) -> Option<Part<'s>> {
-        let decoded = decode_base64(std::str::from_utf8(bytes).ok()?)?;
-        let inner = if depth == 0 {
-            self.layer(Cow::Owned(decoded), scope, depth + 1)
+    /// A text that was base64 at this depth. Only the first layer may hold generic placeholders, and its references
+    /// count only where one of them stays within a line, as in AVP.
+    fn decoded<'s>(&self, decoded: Vec<u8>, scope: &Scope, depth: usize) -> Text<'s> {
+        let decoded = Cow::Owned(decoded);
+        if depth > 0 {
+            self.layer(decoded, &scope.inline_only(), depth + 1)
+        } else if placeholder::may_hold_generic(&decoded) {
+            self.layer(decoded, scope, 1)
         } else {
-            self.layer(Cow::Owned(decoded), &scope.inline_only(), depth + 1)
-        };
-        let content = Content::Nested(Layer::Base64, inner.into_nonempty()?);
-        Some(Part {
-            range: 0..bytes.len(),
-            content,
-        })
+            self.with_layers(decoded, Vec::new(), scope, 1)
+        }
     }
 
     /// JSON as the whole text, in a Secret: strings that hide a reference behind escapes or base64. Elsewhere AVP's users
@@ -132,15 +142,17 @@ impl Reading<'_> {
             return;
         };
         let keys = keys_of(&tree);
+        let references: Vec<Range<usize>> = parts.iter().map(|part| part.range.clone()).collect();
         for id in (0..tree.len()).filter(|id| !keys.contains(id)) {
             let NodeKind::Scalar(value, crate::yaml::Style::Json) = &tree.node(id).kind else {
                 continue;
             };
             let span = tree.node(id).span;
             let range = span.start + 1..span.end - 1;
-            let taken = parts
-                .iter()
-                .any(|part| part.range.start < range.end && range.start < part.range.end);
+            let next = references.partition_point(|reference| reference.end <= range.start);
+            let taken = references
+                .get(next)
+                .is_some_and(|next| next.start < range.end);
             if taken || value.is_empty() {
                 continue;
             }
@@ -160,6 +172,16 @@ impl Reading<'_> {
     }
 }
 
+/// Base64 as the whole text, if there is something to replace in it.
+fn base64<'s>(bytes: &[u8], read: impl FnOnce(Vec<u8>) -> Text<'s>) -> Option<Part<'s>> {
+    let decoded = decode_base64(std::str::from_utf8(bytes).ok()?)?;
+    let content = Content::Nested(Layer::Base64, read(decoded).into_nonempty()?);
+    Some(Part {
+        range: 0..bytes.len(),
+        content,
+    })
+}
+
 fn keys_of(tree: &Tree<'_>) -> HashSet<NodeId> {
     (0..tree.len())
         .flat_map(|id| tree.entries(id).iter().map(|(key, _)| *key))
@@ -167,6 +189,12 @@ fn keys_of(tree: &Tree<'_>) -> HashSet<NodeId> {
 }
 
 impl Text<'_> {
+    /// Whether there is only white space around a range.
+    pub(super) fn is_nothing_but(&self, range: &Range<usize>) -> bool {
+        let around = [&self.bytes[..range.start], &self.bytes[range.end..]];
+        around.iter().all(|text| text.trim_ascii().is_empty())
+    }
+
     fn into_nonempty(self) -> Option<Self> {
         (!self.parts.is_empty()).then_some(self)
     }

@@ -1,10 +1,16 @@
 //! References to a backend that there is not, by a name that looks misspelt: they are left as they are, as any text of
 //! somebody else's, but not silently.
 
+use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
 
 use crate::diagnostics::nearest;
 use crate::placeholder::{self, Scope};
+
+/// How many names are looked at in one text: so many typos nobody makes.
+const NAMES: usize = 100;
+/// The longest name that is looked at.
+const LONGEST: usize = 64;
 
 /// What to tell of the first text that would be a reference if its NAME were a backend's.
 pub(super) fn warning(text: &str, scope: &Scope) -> Option<String> {
@@ -12,28 +18,41 @@ pub(super) fn warning(text: &str, scope: &Scope) -> Option<String> {
         // There it is a generic placeholder, whose failure is told.
         return None;
     }
-    let names = || scope.backends.iter().map(AsRef::as_ref);
-    text.match_indices('<').find_map(|(start, _)| {
-        let name = text[start + 1..].split(':').next()?;
-        let is_word = name
-            .bytes()
-            .all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_'));
-        if !is_word || name == "path" || names().any(|known| known == name) {
-            return None;
-        }
-        let near = nearest(name, names())?;
-        let as_if_known = Scope {
-            backends: Arc::from([Arc::from(name)]),
-            ..scope.inline_only()
+    let mut looked_at = HashSet::new();
+    let mut near = BTreeMap::new();
+    for (start, _) in text.match_indices('<') {
+        let Some(name) = name_at(&text[start + 1..]).filter(|name| looked_at.insert(*name)) else {
+            continue;
         };
-        let placeholders = placeholder::parse(text.as_bytes(), &as_if_known);
-        let would_be = placeholders
-            .iter()
-            .any(|placeholder| placeholder.range.start == start);
-        would_be.then(|| {
-            format!("<{name}:…> is left as it is: there is no backend {name}, but there is {near}")
-        })
+        let backends = || scope.backends.iter().map(AsRef::as_ref);
+        if name != "path" && !backends().any(|known| known == name) {
+            near.extend(nearest(name, backends()).map(|backend| (name, backend)));
+        }
+        if looked_at.len() == NAMES {
+            break;
+        }
+    }
+    if near.is_empty() {
+        return None;
+    }
+    let as_if_known = Scope {
+        backends: near.keys().map(|name| Arc::from(*name)).collect(),
+        ..scope.inline_only()
+    };
+    let placeholders = placeholder::parse(text.as_bytes(), &as_if_known);
+    placeholders.iter().find_map(|found| {
+        let (name, near) = near.get_key_value(name_at(&text[found.range.start + 1..])?)?;
+        Some(format!(
+            "<{name}:…> is left as it is: there is no backend {name}, but there is {near}"
+        ))
     })
+}
+
+/// The word in front of the first colon.
+fn name_at(text: &str) -> Option<&str> {
+    let is_word = |byte: &u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_');
+    let length = text.bytes().take(LONGEST).take_while(is_word).count();
+    text[length..].starts_with(':').then_some(&text[..length])
 }
 
 #[cfg(test)]

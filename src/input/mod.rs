@@ -71,13 +71,16 @@ pub fn read(selection: Selection<'_>, stdin: &mut dyn Read) -> Result<Inputs, Fa
 
 fn nothing_found(path: &OsString, missing: bool, is_link: bool) -> Diagnostic {
     let path = path.to_string_lossy();
-    let error = Diagnostic::error(
-        Fault::Input,
-        format!("no YAML or JSON files were found in {path}"),
-    );
+    let avps = format!("no YAML or JSON files were found in {path}");
     if missing {
-        error.with_cause("no such file or directory")
-    } else if is_link {
+        let message = format!("there is no file or folder {path:?}");
+        return Diagnostic {
+            avp: Some(avps),
+            ..Diagnostic::error(Fault::Input, message)
+        };
+    }
+    let error = Diagnostic::error(Fault::Input, avps);
+    if is_link {
         error.with_hint(format!(
             "{path} is a link; {path}/ looks into the folder behind it"
         ))

@@ -122,7 +122,7 @@ fn links_to_files_are_read_and_links_out_are_told() {
     let warnings = tree.read("d").unwrap().warnings;
     assert_eq!(
         render(&warnings, Rendering::PLAIN),
-        "warning: d/l.yaml is a link to a file outside the rendered folder\n"
+        "warning[linked-file]: d/l.yaml is a link to a file outside the rendered folder\n"
     );
 }
 
@@ -158,7 +158,7 @@ fn nothing_found_says_why() {
     );
     assert_eq!(
         tree.failure("nosuch"),
-        "error: no YAML or JSON files were found in nosuch\n  = cause: no such file or directory\n"
+        "error: there is no file or folder \"nosuch\"\n"
     );
     assert_eq!(
         tree.failure("nosuch.yaml"),
@@ -171,10 +171,7 @@ fn nothing_found_says_why() {
            = help: root is a link; root/ looks into the folder behind it\n"
     );
     assert_eq!(tree.names("root/"), ["root/a.yaml"]);
-    assert_eq!(
-        tree.failure(""),
-        "error: no YAML or JSON files were found in \n  = cause: no such file or directory\n"
-    );
+    assert_eq!(tree.failure(""), "error: there is no file or folder \"\"\n");
 }
 
 #[test]
@@ -279,8 +276,7 @@ fn unreadable_files_fail_and_unreadable_folders_are_told() {
     let inputs = tree.read("d").unwrap();
     mode(0o755);
     let told = render(&inputs.warnings, Rendering::PLAIN);
-    let expected =
-        "warning: the folder d/locked could not be read and is left out: permission denied\n";
+    let expected = "warning[unreadable-folder]: the folder d/locked could not be read and is left out: permission denied\n";
     assert_eq!(told, if readable { "" } else { expected });
     assert_eq!(inputs.sources.len(), if readable { 2 } else { 1 });
 }

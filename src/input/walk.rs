@@ -5,7 +5,7 @@ use std::fs::{self, FileType};
 use std::io;
 use std::path::{Path, PathBuf};
 
-use crate::diagnostics::{Diagnostic, io_reason};
+use crate::diagnostics::{Diagnostic, Warning, io_reason};
 
 /// A file to read.
 #[derive(Debug)]
@@ -97,9 +97,10 @@ impl Walk<'_> {
             Err(error) => {
                 let name = folder_name(prefix);
                 let text = format!("the folder {name} could not be read and is left out");
+                let warning = Diagnostic::warning(Warning::UnreadableFolder, text);
                 self.found
                     .warnings
-                    .push(Diagnostic::warning(text).with_cause(io_reason(&error)));
+                    .push(warning.with_cause(io_reason(&error)));
                 return;
             }
         };
@@ -132,7 +133,9 @@ impl Walk<'_> {
             .is_some_and(|root| !target.starts_with(root))
         {
             let text = format!("{name} is a link to a file outside the rendered folder");
-            self.found.warnings.push(Diagnostic::warning(text));
+            self.found
+                .warnings
+                .push(Diagnostic::warning(Warning::LinkedFile, text));
         }
     }
 }

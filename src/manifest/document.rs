@@ -1,14 +1,14 @@
 //! One Kubernetes document: its tree, kind, name and annotations.
 
-use super::{Chunk, Error, Format};
-use crate::diagnostics::Span;
+use super::{Chunk, Error, Format, Warned};
+use crate::diagnostics::{Span, Warning};
 use crate::yaml::json::JsonReader;
 use crate::yaml::resolve::Resolved;
 use crate::yaml::tree::{NodeId, NodeKind, ScalarType, Tree};
 use crate::yaml::{EventReader, Layout, SyntaxError, YamlReader};
 
 /// A chunk's tree, if it is not empty, and what should be warned of.
-type ReadTree<'s> = (Option<Tree<'s>>, Vec<Error>);
+type ReadTree<'s> = (Option<Tree<'s>>, Vec<Warned>);
 
 /// A parsed document. Spans of its tree count from `offset`.
 pub struct Document<'s> {
@@ -59,7 +59,7 @@ impl<'s> Document<'s> {
         source: &'s str,
         chunk: Chunk,
         format: Format,
-    ) -> Result<(Option<Self>, Vec<Error>), Error> {
+    ) -> Result<(Option<Self>, Vec<Warned>), Error> {
         let text = &source[chunk.range()];
         let offset = chunk.start;
         let (tree, warnings) = match format {
@@ -116,10 +116,8 @@ impl<'s> Document<'s> {
             // Nothing behind the document.
         } else {
             let end = Span::at(offset + tree.node(Tree::ROOT).span.end);
-            warnings.push(Error::new(
-                "text behind the end of the document is not read",
-                end,
-            ));
+            let error = Error::new("text behind the end of the document is not read", end);
+            warnings.push((Warning::TextBehindDocument, error));
         }
         if tree.is_empty() || is_null(&tree) {
             return Ok((None, warnings));
@@ -278,7 +276,7 @@ fn check_numbers(tree: &Tree<'_>, offset: usize) -> Result<(), Error> {
 }
 
 /// Keys and numbers that Kubernetes refuses; keys that stand twice.
-fn check_values(tree: &Tree<'_>, offset: usize, warnings: &mut Vec<Error>) -> Result<(), Error> {
+fn check_values(tree: &Tree<'_>, offset: usize, warnings: &mut Vec<Warned>) -> Result<(), Error> {
     for id in 0..tree.len() {
         let span = tree.node(id).span.shifted(offset);
         match &tree.node(id).kind {
@@ -301,7 +299,7 @@ fn check_keys(
     tree: &Tree<'_>,
     entries: &[(NodeId, NodeId)],
     offset: usize,
-    warnings: &mut Vec<Error>,
+    warnings: &mut Vec<Warned>,
 ) -> Result<(), Error> {
     for (key, _) in entries {
         let span = tree.node(*key).span.shifted(offset);
@@ -324,13 +322,14 @@ fn warn_of_repeated_keys(
     tree: &Tree<'_>,
     entries: &[(NodeId, NodeId)],
     offset: usize,
-    warnings: &mut Vec<Error>,
+    warnings: &mut Vec<Warned>,
 ) {
     for (_, later) in tree.repeated_keys(entries) {
         let key = entries[later].0;
         if !tree.is_merge_key(key) {
             let span = tree.node(key).span.shifted(offset);
-            warnings.push(Error::new("the same key twice: the last one counts", span));
+            let error = Error::new("the same key twice: the last one counts", span);
+            warnings.push((Warning::DuplicateKey, error));
         }
     }
 }
@@ -350,7 +349,7 @@ mod tests {
         let (_, warnings) = Document::read(text, chunk, Format::of(text)).unwrap();
         warnings
             .into_iter()
-            .map(|warning| (warning.span.start, warning.message))
+            .map(|(_, warning)| (warning.span.start, warning.message))
             .collect()
     }
 

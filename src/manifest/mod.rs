@@ -13,7 +13,7 @@ pub use paths::Paths;
 pub use split::{Chunk, Format, split};
 pub use strings::{Listing, Position, StringNode, Strings};
 
-use crate::diagnostics::{Explain, Fault, Span};
+use crate::diagnostics::{Explain, Fault, Span, Warning};
 use crate::yaml::SyntaxError;
 
 /// Why a chunk of a stream is no manifest. Quotes nothing of it.
@@ -29,6 +29,9 @@ pub struct Error {
     /// AVP's leading phrase for the same failure.
     pub avp: Option<String>,
 }
+
+/// What looks wrong in a chunk that is a manifest all the same.
+pub type Warned = (Warning, Error);
 
 impl Error {
     fn new(message: impl Into<String>, span: Span) -> Self {

@@ -3,7 +3,9 @@
 
 pub mod edit;
 mod event;
+mod extent;
 pub mod go_scalar;
+pub mod grow;
 pub mod json;
 mod json_in_yaml;
 pub mod lines;

@@ -171,8 +171,8 @@ fn duplicate_keys_and_text_behind_the_end_are_warned_of() {
     );
     assert_eq!(
         run.stderr,
-        "warning: <stdin>:3:1: the same key twice: the last one counts\n\
-         warning: <stdin>:3:7: text behind the end of the document is not read\n"
+        "warning[duplicate-key]: <stdin>:3:1: the same key twice: the last one counts\n\
+         warning[text-behind-document]: <stdin>:3:7: text behind the end of the document is not read\n"
     );
 }
 
@@ -220,7 +220,7 @@ fn a_misspelt_backend_is_told() {
     );
     assert_eq!(
         run.stderr,
-        "warning: <stdin>:2:4: <vautl:…> is left as it is: there is no backend vautl, but there is vault, in X\n"
+        "warning[misspelt-backend]: <stdin>:2:4: <vautl:…> is left as it is: there is no backend vautl, but there is vault, in X\n"
     );
 }
 

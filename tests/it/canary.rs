@@ -348,6 +348,7 @@ fn vault(request: &Request) -> Reply {
             "nul": STANDARD.encode([b"\0".as_slice(), VALUE.as_bytes()].concat()),
             "cut": format!("{}!{VALUE}", STANDARD.encode("good")),
         })),
+        "/v1/secret/data/odd" => kv2(&serde_json::json!({"a b": VALUE})),
         "/v1/secret/data/flat" => Reply::json(200, format!(r#"{{"data":{{"user":"{VALUE}"}}}}"#)),
         "/v1/secret/data/closed" => Reply::json(403, r#"{"errors":["permission denied"]}"#),
         "/v1/secret/data/deleted" => Reply::json(

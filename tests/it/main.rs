@@ -15,6 +15,8 @@ mod docs;
 #[cfg(test)]
 mod examples;
 #[cfg(test)]
+mod expand;
+#[cfg(test)]
 mod golden;
 #[cfg(test)]
 mod house;
@@ -45,3 +47,5 @@ mod support;
 mod variables;
 #[cfg(test)]
 mod vault;
+#[cfg(test)]
+mod warnings;

@@ -3,13 +3,14 @@
 use serde::Serialize;
 
 use super::Rendering;
-use crate::diagnostics::{Diagnostic, Fault, LineColumn, Severity};
+use crate::diagnostics::{Diagnostic, Fault, LineColumn, Severity, Warning};
 
 /// One line. The names are an interface, promised by `docs/command-line.md`.
 #[derive(Serialize)]
 struct Report<'a> {
     severity: &'static str,
     fault: Option<&'static str>,
+    warning: Option<&'static str>,
     message: &'a str,
     causes: &'a [String],
     hint: Option<&'a str>,
@@ -44,6 +45,7 @@ fn line(diagnostic: &Diagnostic, at: Option<LineColumn>, how: Rendering) -> Repo
             Severity::Warning => "warning",
         },
         fault: (diagnostic.severity == Severity::Error).then(|| name(diagnostic.fault)),
+        warning: diagnostic.warning.map(Warning::name),
         message: &diagnostic.message,
         causes: &diagnostic.causes,
         hint: diagnostic.hint.as_deref(),

@@ -1,7 +1,7 @@
 //! Exact texts: they are what a user reads at the worst moment.
 
 use super::*;
-use crate::diagnostics::{Fault, Place, Span};
+use crate::diagnostics::{Fault, Place, Span, Warning};
 
 fn place(text: &str, needle: &str) -> Place {
     let start = text.find(needle).unwrap();
@@ -55,16 +55,54 @@ fn an_error_without_a_place_shows_causes_and_help() {
 #[test]
 fn a_warning_is_one_line() {
     let mut warning =
-        Diagnostic::warning("this text looks like\na reference").with_hint("quote it");
+        Diagnostic::warning(Warning::CutReference, "this text looks like\na reference")
+            .with_hint("quote it");
     warning.place = Some(Place {
         resource: None,
         ..place("a: b\nc: <x>", "<x>")
     });
     assert_eq!(
         render(&[warning], Rendering::PLAIN),
-        "warning: k8s/deploy.yaml:2:4: this text looks like a reference, \
+        "warning[cut-reference]: k8s/deploy.yaml:2:4: this text looks like a reference, \
          at spec.template.spec.containers[0].env[1].value (help: quote it)\n"
     );
+}
+
+#[test]
+fn of_many_warnings_of_one_name_some_are_shown_and_all_in_json() {
+    let warning = |name, n| Diagnostic::warning(name, format!("w{n}"));
+    let mut many: Vec<_> = (0..322)
+        .map(|n| warning(Warning::ListItems, n % 2))
+        .collect();
+    many.push(warning(Warning::LostText, 1));
+    let text = render(&many, Rendering::PLAIN);
+    assert_eq!(text.lines().count(), 12, "{text}");
+    assert!(
+        text.starts_with("warning[list-items]: w0\nwarning[list-items]: w1\n"),
+        "{text}"
+    );
+    assert!(
+        text.ends_with(
+            "warning[lost-text]: w1\n\
+             warning[list-items]: and 312 more (help: --error-format json tells all of them)\n"
+        ),
+        "{text}"
+    );
+    let json = Rendering {
+        format: Format::Json,
+        ..Rendering::PLAIN
+    };
+    assert_eq!(render(&many, json).lines().count(), many.len());
+}
+
+#[test]
+fn a_warning_that_fails_the_run_is_an_error_with_its_name() {
+    let mut told = vec![Diagnostic::warning(Warning::ListItems, "m")];
+    crate::diagnostics::Levels::parse("all=error")
+        .unwrap()
+        .apply(&mut told);
+    assert_eq!(render(&told, Rendering::PLAIN), "error[list-items]: m\n");
+    assert_eq!(crate::diagnostics::exit_code(&told), 1);
 }
 
 #[test]
@@ -154,19 +192,19 @@ fn json_has_one_object_a_line() {
     let text = render(
         &[
             missing_key(),
-            Diagnostic::warning("odd \"text\"\n").with_cause("c"),
+            Diagnostic::warning(Warning::LostText, "odd \"text\"\n").with_cause("c"),
         ],
         json,
     );
     assert_eq!(
         text,
         concat!(
-            r#"{"severity":"error","fault":"input","message":"the secret has no key pasword","causes":[],"#,
+            r#"{"severity":"error","fault":"input","warning":null,"message":"the secret has no key pasword","causes":[],"#,
             r#""hint":"its keys are user and password","file":"k8s/deploy.yaml","line":12,"column":11,"#,
             r#""resource":"Deployment shop/web","field":"spec.template.spec.containers[0].env[1].value","#,
             r#""excerpt":"<path:db#pasword>"}"#,
             "\n",
-            r#"{"severity":"warning","fault":null,"message":"odd \"text\"\n","causes":["c"],"hint":null,"#,
+            r#"{"severity":"warning","fault":null,"warning":"lost-text","message":"odd \"text\"\n","causes":["c"],"hint":null,"#,
             r#""file":null,"line":null,"column":null,"resource":null,"field":null,"excerpt":null}"#,
             "\n"
         )

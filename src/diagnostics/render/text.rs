@@ -5,12 +5,14 @@ use std::collections::HashMap;
 use std::fmt::Write as _;
 
 use super::Rendering;
-use crate::diagnostics::{Diagnostic, LineColumn, Place, Severity};
+use crate::diagnostics::{Diagnostic, LineColumn, Place, Severity, WARNINGS, Warning};
 
 /// What is kept free under a limit for the line that counts the rest.
 const CLOSING: usize = 100;
 /// How many characters of a reference's head are quoted.
 const EXCERPT: usize = 160;
+/// How many warnings of one name are shown where there is no limit.
+const MANY: usize = 10;
 
 pub(super) fn render(
     diagnostics: &[Diagnostic],
@@ -18,7 +20,8 @@ pub(super) fn render(
     how: Rendering,
 ) -> String {
     let mut out = String::new();
-    let shown = joined(diagnostics);
+    let (told, left_out) = few_of_each(diagnostics, how);
+    let shown = joined(told, diagnostics, how);
     for (done, (first, again)) in shown.iter().enumerate() {
         let block = block(
             &diagnostics[*first],
@@ -37,7 +40,34 @@ pub(super) fn render(
         }
         out += &block;
     }
+    for (warning, count) in left_out {
+        let title = Paint(how.colours).warning(&title("warning", Some(warning)));
+        let _ = writeln!(
+            out,
+            "{title}: and {count} more (help: --error-format json tells all of them)"
+        );
+    }
     out
+}
+
+/// All errors, and of the warnings of one name the first; of which names there are how many more. A limit cuts by itself.
+fn few_of_each(diagnostics: &[Diagnostic], how: Rendering) -> (Vec<usize>, Vec<(Warning, usize)>) {
+    let mut counts = [0; WARNINGS.len()];
+    let is_told = |index: &usize| match &diagnostics[*index] {
+        Diagnostic {
+            severity: Severity::Warning,
+            warning: Some(warning),
+            ..
+        } if how.limit.is_none() => {
+            counts[*warning as usize] += 1;
+            counts[*warning as usize] <= MANY
+        }
+        _ => true,
+    };
+    let told = (0..diagnostics.len()).filter(is_told).collect();
+    let more = WARNINGS.iter().map(|line| line.0);
+    let more = more.map(|name| (name, usize::saturating_sub(counts[name as usize], MANY)));
+    (told, more.filter(|(_, count)| *count > 0).collect())
 }
 
 /// Where else the same is said: each place, or under a limit only how many there are.
@@ -62,13 +92,20 @@ fn again_at(
     }
 }
 
-/// The first of those that say the same, and the others.
-fn joined(diagnostics: &[Diagnostic]) -> Vec<(usize, Vec<usize>)> {
+/// The first of those that say the same, and the others. A warning is a line of its own, unless there is a limit.
+fn joined(
+    told: Vec<usize>,
+    diagnostics: &[Diagnostic],
+    how: Rendering,
+) -> Vec<(usize, Vec<usize>)> {
     let mut shown: Vec<(usize, Vec<usize>)> = Vec::new();
     let mut seen = HashMap::new();
-    for (index, diagnostic) in diagnostics.iter().enumerate() {
+    for index in told {
+        let diagnostic = &diagnostics[index];
+        let is_error = diagnostic.severity == Severity::Error;
         let says = (
-            diagnostic.severity == Severity::Error,
+            is_error,
+            (!is_error && how.limit.is_none()).then_some(index),
             &diagnostic.message,
             &diagnostic.causes,
             &diagnostic.hint,
@@ -105,7 +142,7 @@ fn error(
     let paint = Paint(how.colours);
     let number = at.map_or(String::new(), |at| at.line.to_string());
     let margin = " ".repeat(number.len().max(1));
-    let title = paint.error("error");
+    let title = paint.error(&title("error", diagnostic.warning));
     let message = paint.bold(&lines(&diagnostic.message, "       "));
     let mut out = format!("{title}: {message}\n");
     if let (Some(place), Some(at)) = (&diagnostic.place, at) {
@@ -153,7 +190,7 @@ fn warning(
     again: &[String],
     how: Rendering,
 ) -> String {
-    let mut out = Paint(how.colours).warning("warning");
+    let mut out = Paint(how.colours).warning(&title("warning", diagnostic.warning));
     let place = diagnostic.place.as_ref();
     if let (Some(place), Some(at)) = (place, at) {
         let _ = write!(out, ": {}", location(place, at));
@@ -173,6 +210,13 @@ fn warning(
     }
     out.push('\n');
     out
+}
+
+/// `warning[list-items]`: the name is what flags and pages call it.
+fn title(severity: &str, warning: Option<Warning>) -> String {
+    warning.map_or(severity.to_owned(), |warning| {
+        format!("{severity}[{}]", warning.name())
+    })
 }
 
 fn location(place: &Place, at: LineColumn) -> String {

@@ -29,6 +29,11 @@ fn syntax_errors_beside_a_literal() {
 }
 
 #[test]
+fn expanding() {
+    check(&expansions());
+}
+
+#[test]
 fn warnings_of_good_runs() {
     check(&warnings());
 }
@@ -218,6 +223,51 @@ fn documents() -> Vec<Case> {
     ]
 }
 
+fn expansions() -> Vec<Case> {
+    let expand = |kind: &str, path: &str, rest: &str| {
+        format!(
+            "kind: {kind}\nmetadata: {{annotations: {{manifuse.io/expand: secret/data/{path}}}}}\n{rest}"
+        )
+    };
+    let beside = format!("stringData: {{a: {NEIGHBOUR}}}\n");
+    vec![
+        case(
+            "expand elsewhere",
+            1,
+            "can only be used on Secret or ConfigMap",
+        )
+        .manifest(expand("X", "db", &format!("a: {NEIGHBOUR}\n"))),
+        case("expand of a denied secret", 3, "permission denied")
+            .manifest(expand("Secret", "closed", &beside)),
+        case("expand of an absent secret", 1, "secret/data/gone")
+            .manifest(expand("Secret", "gone", &beside)),
+        case(
+            "expand of a key that Kubernetes refuses",
+            1,
+            "which Kubernetes refuses",
+        )
+        .manifest(expand("Secret", "odd", &beside)),
+        case("expand of an alias", 1, "it is an alias").manifest(expand(
+            "Secret",
+            "db",
+            &format!("x: &x {{a: {NEIGHBOUR}}}\nstringData: *x\n"),
+        )),
+        case("expand of no map", 1, "it is no map").manifest(expand(
+            "Secret",
+            "db",
+            &format!("stringData: [{NEIGHBOUR}]\n"),
+        )),
+        case("expand beside a failure", 1, "has no key no").manifest(expand(
+            "Secret",
+            "db",
+            &format!("stringData: {{a: {NEIGHBOUR} <path:secret/data/db#no>}}\n"),
+        )),
+        case("expand that is a list", 1, "is a list or a map, not text").manifest(format!(
+            "kind: Secret\nmetadata: {{annotations: {{manifuse.io/expand: [{NEIGHBOUR}]}}}}\n"
+        )),
+    ]
+}
+
 fn syntax() -> Vec<Case> {
     let beside = |what, says, text: &str| {
         let manifest = format!("kind: Secret\nurl: <path:secret/data/db#user>\n{text}\n");
@@ -293,6 +343,28 @@ fn warnings() -> Vec<Case> {
             .value("<path:secret/data/db#cut | base64decode>"),
         case("base64 with a fault in base64", 0, "is not valid base64")
             .decoded(&format!("{DECODED} <path:secret/data/db#cut | base64decode>")),
+        case("text that a number replaces", 0, "takes the place of the whole text")
+            .value("<path:secret/data/db#number>"),
+        case("text in base64 that a list replaces", 0, "takes the place of the whole text")
+            .decoded(&format!("{DECODED} <path:secret/data/db#list>")),
+        case("an annotation in a List", 0, "has no effect").manifest(format!(
+            "kind: List\na: <path:secret/data/db#user>\nitems:\n- metadata: {{annotations: {{avp.kubernetes.io/path: {NEIGHBOUR}}}}}\n"
+        )),
+        case("base64 in a List", 0, "in an item of a List is not replaced").manifest(format!(
+            "kind: List\nitems:\n- {{kind: Secret, data: {{a: {}}}}}\nb: <x>\n",
+            STANDARD.encode(format!("{DECODED} <path:secret/data/db#user>"))
+        )),
+        case("a reference cut by a comment", 0, "is cut off by its #").manifest(format!(
+            "kind: X\na: {NEIGHBOUR} <path:secret/data/db #user> {NEIGHBOUR}\n"
+        )),
+        case("a secret in a label", 0, "is put into an annotation or a label")
+            .env("MANIFUSE_WARN", "all=on")
+            .manifest(format!(
+                "kind: X\nmetadata: {{labels: {{a: {NEIGHBOUR} <path:secret/data/db#user>}}}}\n"
+            )),
+        case("a warning that fails the run", 1, "the same key twice")
+            .env("MANIFUSE_WARN", "duplicate-key=error")
+            .manifest(format!("kind: X\n{NEIGHBOUR}: 1\n{NEIGHBOUR}: <x>\n")),
         case("an entry that is removed", 0, "").manifest(format!(
             "kind: Secret\nmetadata: {{annotations: {{avp.kubernetes.io/remove-missing: \"true\"}}}}\n\
              stringData:\n  a: {NEIGHBOUR} <path:secret/data/db#no>\n  b: <path:secret/data/db#user>\n"

@@ -150,7 +150,7 @@ fn variables() -> Vec<Case> {
         ours("MANIFUSE_INPUT_LIMIT", "MANIFUSE_INPUT_LIMIT is wrong"),
         ours("MANIFUSE_FILE_LIMIT", "MANIFUSE_FILE_LIMIT is wrong"),
         ours("MANIFUSE_ALLOW_EMPTY", "MANIFUSE_ALLOW_EMPTY is wrong"),
-        ours("MANIFUSE_NO_WARNINGS", "MANIFUSE_NO_WARNINGS is wrong"),
+        ours("MANIFUSE_WARN", "MANIFUSE_WARN is wrong"),
     ]
 }
 

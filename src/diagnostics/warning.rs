@@ -1,0 +1,233 @@
+//! Every warning of the program by its name, and what the user wants to become of it: `docs/warnings.md`.
+
+use super::{Diagnostic, Severity, nearest};
+
+/// What may be warned of. In the order of [`WARNINGS`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Warning {
+    BrokenBase64,
+    CutReference,
+    DuplicateKey,
+    LinkedFile,
+    ListItems,
+    LostText,
+    MisspeltBackend,
+    SecretInMetadata,
+    ShadowedFailure,
+    TextBehindDocument,
+    UnreadableFolder,
+    UnreplacedPlaceholder,
+}
+
+/// All warnings, sorted by name: the warning, its name, what becomes of it unless the user says otherwise, what it tells of.
+pub const WARNINGS: &[(Warning, &str, Level, &str)] = {
+    const ON: Level = Level::On;
+    const OFF: Level = Level::Off;
+    &[
+        (
+            Warning::BrokenBase64,
+            "broken-base64",
+            ON,
+            "`base64decode` of a text that is not base64 as a whole",
+        ),
+        (
+            Warning::CutReference,
+            "cut-reference",
+            ON,
+            "a reference that ends in a comment, because a `#` stands behind a space",
+        ),
+        (
+            Warning::DuplicateKey,
+            "duplicate-key",
+            ON,
+            "a key that stands twice in one map: the last one counts",
+        ),
+        (
+            Warning::LinkedFile,
+            "linked-file",
+            ON,
+            "a link in a rendered folder to a file outside of it",
+        ),
+        (
+            Warning::ListItems,
+            "list-items",
+            ON,
+            "what has no effect in an item of a `kind: List`: an annotation of ours, a placeholder in base64",
+        ),
+        (
+            Warning::LostText,
+            "lost-text",
+            ON,
+            "a value that is no string takes the place of the text around it",
+        ),
+        (
+            Warning::MisspeltBackend,
+            "misspelt-backend",
+            ON,
+            "`<NAME:…>` that nearly names a backend, and is left as it is",
+        ),
+        (
+            Warning::SecretInMetadata,
+            "secret-in-metadata",
+            OFF,
+            "a secret in an annotation or a label, which is no place for one; digests do not count",
+        ),
+        (
+            Warning::ShadowedFailure,
+            "shadowed-failure",
+            ON,
+            "a placeholder that fails where nobody reads it, because its key stands again",
+        ),
+        (
+            Warning::TextBehindDocument,
+            "text-behind-document",
+            ON,
+            "text behind the end of a document, which readers drop",
+        ),
+        (
+            Warning::UnreadableFolder,
+            "unreadable-folder",
+            ON,
+            "a folder within a rendered one that cannot be read and is left out",
+        ),
+        (
+            Warning::UnreplacedPlaceholder,
+            "unreplaced-placeholder",
+            ON,
+            "a placeholder in a key or in a list within a list, where none is replaced",
+        ),
+    ]
+};
+
+impl Warning {
+    /// How messages, flags and pages call it.
+    pub fn name(self) -> &'static str {
+        WARNINGS[self as usize].1
+    }
+}
+
+/// What becomes of a warning.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Level {
+    /// Nothing is said.
+    Off,
+    /// It is told.
+    On,
+    /// It fails the run.
+    Error,
+}
+
+/// What becomes of each warning in a run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Levels([Level; WARNINGS.len()]);
+
+impl Default for Levels {
+    fn default() -> Self {
+        Self(std::array::from_fn(|index| WARNINGS[index].2))
+    }
+}
+
+impl Levels {
+    /// Reads `NAME=LEVEL,…`; what stands later wins, and `all` is every name.
+    pub fn parse(text: &str) -> Result<Self, String> {
+        let mut levels = Self::default();
+        for setting in text.split(',') {
+            let (name, level) = setting.split_once('=').unwrap_or((setting, ""));
+            let level = match level.trim() {
+                "off" => Level::Off,
+                "on" => Level::On,
+                "error" => Level::Error,
+                _ => return Err(
+                    "it is a list like list-items=off,lost-text=error; there are off, on and error"
+                        .to_owned(),
+                ),
+            };
+            match (name.trim(), find(name.trim())) {
+                ("all", _) => levels.0.fill(level),
+                (_, Some(warning)) => levels.0[warning as usize] = level,
+                (name, None) => return Err(unknown(name)),
+            }
+        }
+        Ok(levels)
+    }
+
+    /// Drops the warnings that are off and makes errors of those that are to be errors.
+    pub fn apply(&self, told: &mut Vec<Diagnostic>) {
+        told.retain_mut(|diagnostic| {
+            let warning = diagnostic
+                .warning
+                .filter(|_| diagnostic.severity == Severity::Warning);
+            let level = warning.map_or(Level::On, |warning| self.0[warning as usize]);
+            if level == Level::Error {
+                diagnostic.severity = Severity::Error;
+            }
+            level != Level::Off
+        });
+    }
+}
+
+fn find(name: &str) -> Option<Warning> {
+    let line = WARNINGS.iter().find(|(_, known, ..)| *known == name)?;
+    Some(line.0)
+}
+
+fn unknown(name: &str) -> String {
+    let names = WARNINGS.iter().map(|(_, name, ..)| *name).chain(["all"]);
+    let near = nearest(name, names).map_or(String::new(), |near| format!("; did you mean {near}?"));
+    format!("there is no warning {name}{near}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_table_is_sorted_and_in_the_order_of_the_warnings() {
+        for (index, (warning, name, ..)) in WARNINGS.iter().enumerate() {
+            assert_eq!((*warning as usize, warning.name()), (index, *name));
+        }
+        assert!(WARNINGS.is_sorted_by_key(|(_, name, ..)| name));
+    }
+
+    #[test]
+    fn levels_by_name_and_for_all() {
+        let level = |text, warning: Warning| Levels::parse(text).unwrap().0[warning as usize];
+        assert_eq!(level("list-items=error", Warning::ListItems), Level::Error);
+        assert_eq!(level("list-items=error", Warning::LostText), Level::On);
+        assert_eq!(
+            level("list-items=error", Warning::SecretInMetadata),
+            Level::Off
+        );
+        assert_eq!(
+            level("all=error, list-items=off", Warning::ListItems),
+            Level::Off
+        );
+        assert_eq!(
+            level("all=error, list-items=off", Warning::SecretInMetadata),
+            Level::Error
+        );
+        assert_eq!(
+            level("list-items=off,all=on", Warning::ListItems),
+            Level::On
+        );
+    }
+
+    #[test]
+    fn what_is_no_level_or_no_name_is_told() {
+        let form = "it is a list like list-items=off,lost-text=error; there are off, on and error";
+        for (text, expected) in [
+            ("", form),
+            ("list-items", form),
+            ("list-items=no", form),
+            ("list-items=off,", form),
+            (
+                "list-item=off",
+                "there is no warning list-item; did you mean list-items?",
+            ),
+            ("al=off", "there is no warning al"),
+            ("everything=off", "there is no warning everything"),
+        ] {
+            assert_eq!(Levels::parse(text), Err(expected.to_owned()), "{text}");
+        }
+    }
+}

@@ -1,0 +1,226 @@
+//! `manifuse.io/expand`: all keys of a secret become entries of a Secret's `stringData` or a `ConfigMap`'s `data`.
+//!
+//! A second round of edits, over the document as the first has left it: so it knows which entries there are, whatever
+//! else was replaced or removed.
+
+use super::evaluate::{of_backend, shown};
+use super::reread::{self, Grown};
+use crate::backends::{self, Answer, ErrorKind};
+use crate::diagnostics::{Diagnostic, Fault, Span};
+use crate::manifest::{Document, Format};
+use crate::modifier;
+use crate::secret::{Map, OnMissing, SecretId, Value};
+use crate::yaml::edit;
+use crate::yaml::encode_base64;
+use crate::yaml::grow::{Grower, Spot};
+use crate::yaml::resolve::Resolved;
+use crate::yaml::tree::{NodeId, NodeKind, ScalarType, Tree};
+use crate::yaml::writer::Reader;
+
+pub(super) const EXPAND: &str = "manifuse.io/expand";
+
+/// What the annotation asks for.
+#[derive(Clone)]
+pub(super) struct Expand {
+    pub secret: SecretId,
+    /// Where the annotation stands.
+    pub span: Span,
+    /// What an absent secret means.
+    pub on_missing: OnMissing,
+}
+
+/// The fields of a kind that take texts and bytes; none where nothing can be expanded.
+pub(super) fn fields(kind: &str) -> Option<[&'static str; 2]> {
+    match kind {
+        "Secret" => Some(["stringData", "data"]),
+        "ConfigMap" => Some(["data", "binaryData"]),
+        _ => None,
+    }
+}
+
+impl Expand {
+    /// The entries of the secret: of equal keys the last, in the order of the store.
+    pub(super) fn entries(
+        &self,
+        answer: &Result<Answer, backends::Error>,
+    ) -> Result<Map, Vec<Diagnostic>> {
+        let answer = match answer {
+            Ok(answer) => answer,
+            Err(error)
+                if error.kind == ErrorKind::AbsentPath
+                    && self.on_missing == OnMissing::RemoveEntry =>
+            {
+                return Ok(Map::new());
+            }
+            Err(error) => return Err(vec![of_backend(error)]),
+        };
+        let denied = answer.denied.iter().map(|(key, reason)| {
+            let message = format!("the key {} may not be read", shown(key));
+            Diagnostic::error(Fault::Backend, message).with_cause(reason)
+        });
+        let entries = last_of_equal(&answer.values);
+        let refused = entries.iter().filter(|(key, _)| !is_key(key));
+        let refused = refused.map(|(key, _)| self.refuse(key));
+        let errors: Vec<Diagnostic> = denied.chain(refused).collect();
+        if errors.is_empty() {
+            Ok(entries)
+        } else {
+            Err(errors)
+        }
+    }
+
+    fn refuse(&self, key: &str) -> Diagnostic {
+        let path = shown(&self.secret.path);
+        let message = format!(
+            "{path} has the key {:?}, which Kubernetes refuses",
+            shown(key)
+        );
+        Diagnostic::error(Fault::Input, message)
+            .with_hint("a key has up to 253 letters, digits, dots, - and _; placeholders can give the value another key")
+    }
+}
+
+/// Of equal keys the last one's value in the first one's place, without nulls.
+fn last_of_equal(values: &Map) -> Map {
+    let mut places = std::collections::HashMap::new();
+    let mut entries = Map::new();
+    for (key, value) in values {
+        let place = *places.entry(key).or_insert(entries.len());
+        if place == entries.len() {
+            entries.push((key.clone(), value.clone()));
+        } else {
+            entries[place].1 = value.clone();
+        }
+    }
+    entries.retain(|(_, value)| *value != Value::Null);
+    entries
+}
+
+/// What Kubernetes takes as a key of a Secret or `ConfigMap`.
+fn is_key(key: &str) -> bool {
+    let fits = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.');
+    (1..=253).contains(&key.len()) && key.bytes().all(fits) && key != "." && !key.starts_with("..")
+}
+
+/// The document with the entries that it has not got.
+pub(super) fn expanded(
+    text: &str,
+    format: Format,
+    entries: &Map,
+) -> Result<String, Box<Diagnostic>> {
+    let chunk = Span::new(0, text.len());
+    let bug = || {
+        let message = "the expanded document does not read as intended";
+        let error = Diagnostic::error(Fault::Bug, message);
+        Box::new(error.with_hint("nothing was printed; please report this document's shape"))
+    };
+    let document = Document::read(text, chunk, format)
+        .ok()
+        .and_then(|(document, _)| document);
+    let document = document.ok_or_else(bug)?;
+    let tree = &document.tree;
+    let fields = fields(document.kind()).ok_or_else(bug)?;
+    let mut growing = Vec::new();
+    for (field, new) in fields.into_iter().zip(missing(tree, fields, entries)) {
+        if !new.is_empty() {
+            let at = entry(tree, field).map_err(|reason| refuse(field, reason))?;
+            growing.push(Grown { field, at, new });
+        }
+    }
+    let reader = match format {
+        Format::Json => Reader::Json,
+        Format::Yaml => Reader::Yaml,
+    };
+    let tried = [Spot::Close, Spot::Far].into_iter().find_map(|spot| {
+        let grower = Grower {
+            text,
+            tree,
+            reader,
+            spot,
+        };
+        let edited = grown(grower, &growing)?;
+        reread::has_grown(tree, &edited, format, &growing).then_some(edited)
+    });
+    tried.ok_or_else(bug)
+}
+
+/// The entries that no field has, as texts and as base64.
+fn missing(tree: &Tree<'_>, fields: [&str; 2], entries: &Map) -> [Map; 2] {
+    let mut missing = [Map::new(), Map::new()];
+    for (key, value) in entries {
+        let has = |field| {
+            tree.get(Tree::ROOT, field)
+                .is_some_and(|map| tree.get(map, key).is_some())
+        };
+        if fields.into_iter().any(has) {
+            continue;
+        }
+        let text = modifier::stringify(value);
+        if matches!(value, Value::Bytes(_)) || text.expose_str().is_none() {
+            missing[1].push((key.clone(), Value::string(encode_base64(text.expose()))));
+        } else {
+            missing[0].push((key.clone(), Value::String(text)));
+        }
+    }
+    missing
+}
+
+/// The last entry of the document with this key, if it can take new ones; else why not.
+fn entry(tree: &Tree<'_>, field: &str) -> Result<Option<usize>, &'static str> {
+    let entries = tree.entries(Tree::ROOT);
+    let Some(at) = entries
+        .iter()
+        .rposition(|(key, _)| tree.text(*key) == Some(field))
+    else {
+        return match tree.get(Tree::ROOT, field) {
+            None => Ok(None),
+            Some(_) => Err("it comes from a merge key"),
+        };
+    };
+    let value = entries[at].1;
+    let node = tree.node(value);
+    let aliased = |id: NodeId| id != value && tree.target(id) == value;
+    match &node.kind {
+        NodeKind::Alias(_) => Err("it is an alias"),
+        NodeKind::Mapping(..) if (0..tree.len()).any(aliased) => {
+            Err("an alias stands for it elsewhere")
+        }
+        NodeKind::Mapping(..) => Ok(Some(at)),
+        _ if tree.scalar_type(value) != Some(ScalarType::Other(Resolved::Null)) => {
+            Err("it is no map")
+        }
+        _ if node.properties.anchor != 0 || node.properties.tag.is_some() => {
+            Err("it has an anchor or a tag")
+        }
+        _ => Ok(Some(at)),
+    }
+}
+
+fn refuse(field: &str, reason: &str) -> Box<Diagnostic> {
+    let message = format!("{EXPAND} cannot add to the document's {field}: {reason}");
+    let error = Diagnostic::error(Fault::Input, message);
+    Box::new(error.with_hint("write the map out where it stands, or leave it away"))
+}
+
+/// The text with all new entries; `None` where a value cannot be written.
+fn grown(grower: Grower<'_, '_>, growing: &[Grown<'_>]) -> Option<String> {
+    let tree = grower.tree;
+    let mut edits = Vec::new();
+    let mut fields = Map::new();
+    for Grown { field, at, new } in growing {
+        let Some(at) = at else {
+            fields.push(((*field).to_owned(), Value::Map(new.clone())));
+            continue;
+        };
+        let (key, value) = tree.entries(Tree::ROOT)[*at];
+        edits.push(match tree.node(value).kind {
+            NodeKind::Mapping(..) => grower.append(value, new).ok()?,
+            _ => grower.instead_of_null((key, value), new).ok()?,
+        });
+    }
+    if !fields.is_empty() {
+        edits.push(grower.append(Tree::ROOT, &fields).ok()?);
+    }
+    edits.sort_by_key(|edit| edit.span);
+    Some(edit::apply(grower.text, &edits))
+}

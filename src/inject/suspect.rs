@@ -1,0 +1,181 @@
+//! What looks like a mistake in a document that can be rendered all the same. `docs/warnings.md` shows an example of each.
+
+use std::collections::HashSet;
+
+use super::place::Place;
+use super::unknown;
+use crate::diagnostics::{Diagnostic, Span, Warning};
+use crate::manifest::{Document, Position, StringNode, Strings};
+use crate::placeholder::{self, Scope};
+use crate::yaml::tree::{NodeId, NodeKind, Tree};
+use crate::yaml::{Style, decode_base64, lines};
+
+/// How the annotations begin that mean something to us.
+const OURS: [&str; 2] = ["avp.kubernetes.io/", "manifuse.io/"];
+const OF_ITS_OWN: &str = "make the item a document of its own";
+
+/// The warnings and where they belong.
+pub(super) fn of(
+    document: &Document<'_>,
+    strings: &Strings<'_>,
+    scope: &Scope,
+    places: &[Place<'_>],
+) -> Vec<(Diagnostic, Span)> {
+    let mut suspect = Suspect {
+        document,
+        scope,
+        told: Vec::new(),
+    };
+    for string in &strings.strings {
+        suspect.unknown_backend(string);
+        if string.node == string.scalar {
+            suspect.unreplaced(string);
+            suspect.cut(string);
+        }
+    }
+    suspect.items();
+    suspect.metadata(places);
+    suspect.told
+}
+
+struct Suspect<'d, 's> {
+    document: &'d Document<'s>,
+    scope: &'d Scope,
+    told: Vec<(Diagnostic, Span)>,
+}
+
+impl Suspect<'_, '_> {
+    fn tell(&mut self, node: NodeId, warning: Diagnostic) {
+        self.told.push((warning, self.document.span(node)));
+    }
+
+    fn unknown_backend(&mut self, string: &StringNode<'_>) {
+        if let Some(message) = unknown::warning(string.text, self.scope) {
+            self.tell(
+                string.node,
+                Diagnostic::warning(Warning::MisspeltBackend, message),
+            );
+        }
+    }
+
+    /// Inline placeholders where nothing is replaced are most likely a mistake (D15).
+    fn unreplaced(&mut self, string: &StringNode<'_>) {
+        if string.position == Position::Fixed && self.refers(string.text.as_bytes()) {
+            let message = "a placeholder in a key or in a list within a list is not replaced";
+            self.tell(
+                string.node,
+                Diagnostic::warning(Warning::UnreplacedPlaceholder, message),
+            );
+        }
+    }
+
+    fn refers(&self, text: &[u8]) -> bool {
+        !placeholder::parse(text, &self.scope.inline_only()).is_empty()
+    }
+
+    /// `a: <path:x #y>`: the reader ends the value in front of the ` #`.
+    fn cut(&mut self, string: &StringNode<'_>) {
+        let node = self.document.tree.node(string.scalar);
+        let Some(open) = string.text.rfind('<') else {
+            return;
+        };
+        let value = &string.text[open..];
+        if !matches!(node.kind, NodeKind::Scalar(_, Style::Plain)) || value.contains('>') {
+            return;
+        }
+        let text = self.document.text;
+        let comment = &text[node.span.end..lines::end_of(text, node.span.end)];
+        let whole = format!("{value}{comment}");
+        if comment.trim_start().starts_with('#') && self.refers(whole.as_bytes()) {
+            let message =
+                "a placeholder is cut off by its #, which begins a comment behind a space";
+            let warning = Diagnostic::warning(Warning::CutReference, message);
+            self.tell(string.node, warning.with_hint("put the value in quotes"));
+        }
+    }
+
+    /// Items of a `kind: List` are no documents (D17): their annotations have no effect, nor has their kind.
+    fn items(&mut self) {
+        let tree = &self.document.tree;
+        if self.document.kind() != "List" {
+            return;
+        }
+        let items = tree
+            .get(Tree::ROOT, "items")
+            .map_or(&[][..], |items| tree.items(items));
+        for item in items {
+            self.annotations_of(*item);
+            if tree.get(*item, "kind").and_then(|kind| tree.string(kind)) == Some("Secret") {
+                self.base64_of(*item);
+            }
+        }
+    }
+
+    fn annotations_of(&mut self, item: NodeId) {
+        let tree = &self.document.tree;
+        let annotations = tree
+            .get(item, "metadata")
+            .and_then(|metadata| tree.get(metadata, "annotations"));
+        for (key, _) in annotations.map_or(&[][..], |annotations| tree.entries(annotations)) {
+            let name = tree.text(*key).unwrap_or_default();
+            if OURS.iter().any(|ours| name.starts_with(ours)) {
+                let message = format!("the annotation {name} of an item of a List has no effect");
+                let warning = Diagnostic::warning(Warning::ListItems, message);
+                self.tell(*key, warning.with_hint(OF_ITS_OWN));
+            }
+        }
+    }
+
+    fn base64_of(&mut self, item: NodeId) {
+        let tree = &self.document.tree;
+        let data = tree
+            .get(item, "data")
+            .map_or(&[][..], |data| tree.entries(data));
+        for (_, value) in data {
+            let decoded = tree.string(*value).and_then(decode_base64);
+            if decoded.is_some_and(|decoded| self.refers(&decoded)) {
+                let message = "a placeholder in base64 in an item of a List is not replaced";
+                let warning = Diagnostic::warning(Warning::ListItems, message);
+                self.tell(*value, warning.with_hint(OF_ITS_OWN));
+            }
+        }
+    }
+
+    /// Annotations and labels are shown to everybody, and kubectl copies them (D58). Digests are there for just that.
+    fn metadata(&mut self, places: &[Place<'_>]) {
+        if places.is_empty() {
+            return;
+        }
+        let tree = &self.document.tree;
+        let field = |id, name| tree.get(id, name).map(|id| tree.target(id));
+        let values: HashSet<usize> = (0..tree.len())
+            .filter_map(|id| field(id, "metadata"))
+            .flat_map(|metadata| [field(metadata, "annotations"), field(metadata, "labels")])
+            .flatten()
+            .flat_map(|map| tree.entries(map))
+            .map(|(_, value)| self.document.span(*value).start)
+            .collect();
+        for place in places
+            .iter()
+            .filter(|place| values.contains(&place.site.span.start))
+        {
+            let is_digest = |transforms: &[String]| {
+                transforms
+                    .last()
+                    .is_some_and(|last| last.starts_with("sha"))
+            };
+            if place
+                .text
+                .references()
+                .iter()
+                .any(|reference| !is_digest(&reference.transforms))
+            {
+                let message = "a secret is put into an annotation or a label";
+                self.told.push((
+                    Diagnostic::warning(Warning::SecretInMetadata, message),
+                    place.site.span,
+                ));
+            }
+        }
+    }
+}

@@ -1,0 +1,215 @@
+//! `docs/warnings.md` lists every warning of the table, and each of its examples gives the line shown.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::os::unix::fs::{PermissionsExt as _, symlink};
+
+use manifuse::diagnostics::{Level, WARNINGS};
+
+use crate::support::program::{Program, Run};
+
+const PAGE: &str = include_str!("../../docs/warnings.md");
+const SETTINGS: &str = "backends:\n  ci: {type: env, prefix: APP_}\n";
+
+/// A run with the backend of the page's examples.
+fn run(warn: &str, prepare: impl FnOnce(Program) -> Program, path: &str) -> Run {
+    let program = Program::manifuse(["generate", "-c", "manifuse.yaml", "--warn", warn, path])
+        .env("APP_USER", "alice")
+        .env("APP_PORT", "8080")
+        .env("APP_CUT", "aGVsbG8=!!")
+        .file("manifuse.yaml", SETTINGS);
+    prepare(program).run()
+}
+
+/// The sections of the page by their titles.
+fn sections() -> BTreeMap<&'static str, &'static str> {
+    let sections = PAGE.split("\n## ").skip(1);
+    sections
+        .filter_map(|section| section.split_once('\n'))
+        .collect()
+}
+
+/// The text of a fenced block.
+fn block<'t>(section: &'t str, kind: &str) -> &'t str {
+    let fence = format!("```{kind}\n");
+    let (_, rest) = section
+        .split_once(&fence)
+        .unwrap_or_else(|| panic!("no {kind} in {section}"));
+    rest.split_once("```").unwrap().0
+}
+
+fn linked(program: Program) -> Program {
+    let program = program
+        .file("shop.yaml", "kind: X\n")
+        .file("k8s/web.yaml", "kind: X\n");
+    symlink("../shop.yaml", program.folder().join("k8s/shop.yaml")).unwrap();
+    program
+}
+
+fn locked(program: Program) -> Program {
+    let program = program
+        .file("k8s/private/a.yaml", "kind: X\n")
+        .file("k8s/web.yaml", "kind: X\n");
+    let folder = program.folder().join("k8s/private");
+    fs::set_permissions(folder, fs::Permissions::from_mode(0o000)).unwrap();
+    program
+}
+
+/// Runs a section's example at this level.
+fn example(name: &str, level: &str, section: &str) -> Run {
+    let warn = format!("all=off,{name}={level}");
+    match name {
+        "linked-file" => run(&warn, linked, "k8s"),
+        "unreadable-folder" => run(&warn, locked, "k8s"),
+        _ => run(
+            &warn,
+            |program| program.file("app.yaml", block(section, "yaml warned")),
+            "app.yaml",
+        ),
+    }
+}
+
+#[test]
+fn the_page_lists_the_table() {
+    let rows = WARNINGS.iter().map(|(_, name, level, about)| {
+        let off = if *level == Level::Off {
+            " (off by default)"
+        } else {
+            ""
+        };
+        format!("| [`{name}`](#{name}) | {about}{off} |")
+    });
+    let listed: Vec<_> = PAGE
+        .lines()
+        .filter(|line| line.starts_with("| [`"))
+        .collect();
+    assert_eq!(listed, rows.collect::<Vec<_>>());
+    let names: Vec<_> = WARNINGS.iter().map(|(_, name, ..)| *name).collect();
+    assert_eq!(sections().keys().copied().collect::<Vec<_>>(), names);
+}
+
+#[test]
+fn each_example_gives_the_line_shown() {
+    for (name, section) in sections() {
+        let shown = block(section, "text");
+        if name == "unreadable-folder" && can_read_everything() {
+            continue;
+        }
+        let on = example(name, "on", section);
+        assert_eq!((on.code, on.stderr.as_str()), (Some(0), shown), "{name}");
+        assert!(
+            shown
+                .lines()
+                .all(|line| line.starts_with(&format!("warning[{name}]: "))),
+            "{shown}"
+        );
+        let off = example(name, "off", section);
+        assert_eq!((off.code, off.stderr.as_str()), (Some(0), ""), "{name}");
+        assert_eq!(off.stdout, on.stdout, "{name}");
+        let failed = example(name, "error", section);
+        assert_eq!((failed.code, failed.stdout.len()), (Some(1), 0), "{name}");
+        assert!(
+            failed.stderr.starts_with(&format!("error[{name}]: ")),
+            "{}",
+            failed.stderr
+        );
+    }
+}
+
+/// Whether permissions mean nothing to us, as for root.
+fn can_read_everything() -> bool {
+    let folder = tempfile::tempdir().unwrap();
+    fs::set_permissions(folder.path(), fs::Permissions::from_mode(0o000)).unwrap();
+    fs::read_dir(folder.path()).is_ok()
+}
+
+#[test]
+fn by_default_all_but_one_are_told() {
+    for (name, section) in sections() {
+        let manifest = match name {
+            "linked-file" | "unreadable-folder" => continue,
+            _ => block(section, "yaml warned"),
+        };
+        let told = run(
+            "list-items=on",
+            |program| program.file("app.yaml", manifest),
+            "app.yaml",
+        )
+        .stderr;
+        assert_eq!(
+            told.contains(&format!("warning[{name}]: ")),
+            name != "secret-in-metadata",
+            "{told}"
+        );
+    }
+}
+
+#[test]
+fn where_there_is_nothing_to_say_nothing_is_said() {
+    let manifest = "\
+kind: ConfigMap
+metadata:
+  annotations: {checksum: <path:APP_#USER | sha256sum>}
+data:
+  port: <path:APP_#PORT | jsonParse>
+  block: |
+    <path:APP_#PORT | jsonParse>
+  html: <b>a</b> <https://example.org> # <path:a#b>
+  list: [[<b>]]
+... # the end
+---
+kind: List
+items:
+  - {kind: Secret, metadata: {annotations: {a: b}}, data: {a: YWxpY2U=}}
+";
+    let told = run(
+        "all=on",
+        |program| program.file("app.yaml", manifest),
+        "app.yaml",
+    );
+    assert_eq!((told.code, told.stderr.as_str()), (Some(0), ""));
+}
+
+#[test]
+fn a_wrong_name_is_told_with_a_near_one() {
+    let told = run("list-item=off", |program| program, "app.yaml");
+    assert_eq!(told.code, Some(2));
+    assert!(
+        told.stderr
+            .contains("there is no warning list-item; did you mean list-items?"),
+        "{}",
+        told.stderr
+    );
+}
+
+#[test]
+fn a_warning_that_fails_the_run_fetches_nothing() {
+    let manifest = "kind: X\na: 1\na: <path:APP_#NOBODY>\n";
+    let told = run(
+        "duplicate-key=error",
+        |program| program.file("app.yaml", manifest),
+        "app.yaml",
+    );
+    assert_eq!(
+        told.stderr,
+        "error[duplicate-key]: the same key twice: the last one counts\n --> app.yaml:3:1\n"
+    );
+}
+
+#[test]
+fn twenty_thousand_warnings_are_readable() {
+    let manifest = "kind: X\na: 1\na: 2\nb: <path:APP_#USER>\n---\n".repeat(20_000);
+    let told = run(
+        "all=on",
+        |program| program.file("app.yaml", manifest),
+        "app.yaml",
+    )
+    .stderr;
+    assert_eq!(told.lines().count(), 11, "{told}");
+    assert!(
+        told.ends_with(
+            "warning[duplicate-key]: and 19990 more (help: --error-format json tells all of them)\n"
+        ),
+        "{told}"
+    );
+}
