@@ -480,7 +480,7 @@ fn errors_as_json_have_one_object_a_line() {
     assert_eq!(code, 1);
     let line: serde_json::Value = serde_json::from_str(&stderr).unwrap();
     assert_eq!(line["message"], "no YAML or JSON files were found in a");
-    assert_eq!(line["causes"][0], "no such file or directory");
+    assert_eq!(line["causes"][0], "there is no file or folder \"a\"");
     let run = manifuse(&["generate", "--error-format", "json", "a", "b"]);
     assert_eq!(run.failure().1.lines().count(), 2);
 }

@@ -3,6 +3,8 @@
 //! A second round of edits, over the document as the first has left it: so it knows which entries there are, whatever
 //! else was replaced or removed.
 
+use std::collections::{HashMap, HashSet};
+
 use super::evaluate::{of_backend, shown};
 use super::reread::{self, Grown};
 use crate::backends::{self, Answer, ErrorKind};
@@ -82,7 +84,7 @@ impl Expand {
 
 /// Of equal keys the last one's value in the first one's place, without nulls.
 fn last_of_equal(values: &Map) -> Map {
-    let mut places = std::collections::HashMap::new();
+    let mut places = HashMap::new();
     let mut entries = Map::new();
     for (key, value) in values {
         let place = *places.entry(key).or_insert(entries.len());
@@ -146,13 +148,17 @@ pub(super) fn expanded(
 
 /// The entries that no field has, as texts and as base64.
 fn missing(tree: &Tree<'_>, fields: [&str; 2], entries: &Map) -> [Map; 2] {
+    let maps = || {
+        fields
+            .iter()
+            .filter_map(|field| tree.get(Tree::ROOT, field))
+    };
+    let own = maps().flat_map(|map| tree.entries(map));
+    let own: HashSet<&str> = own.filter_map(|(key, _)| tree.text(*key)).collect();
+    let merged = |key: &str| own.contains("<<") && maps().any(|map| tree.get(map, key).is_some());
     let mut missing = [Map::new(), Map::new()];
     for (key, value) in entries {
-        let has = |field| {
-            tree.get(Tree::ROOT, field)
-                .is_some_and(|map| tree.get(map, key).is_some())
-        };
-        if fields.into_iter().any(has) {
+        if own.contains(&**key) || merged(key) {
             continue;
         }
         let text = modifier::stringify(value);
