@@ -320,7 +320,12 @@ fn expected(before: &Tree, field: &str, values: &Map) -> Tree {
         "data"
     };
     let last: BTreeMap<_, _> = values.iter().map(|(key, value)| (key, value)).collect();
-    for (key, value) in last {
+    let has = |key: &String, name: &str| matches!(document.get(name), Some(Tree::Map(map)) if map.contains_key(key));
+    let new: Vec<_> = last
+        .into_iter()
+        .filter(|(key, _)| !has(key, field) && !has(key, binary))
+        .collect();
+    for (key, value) in new {
         let (field, text) = match value {
             Value::Bool(truth) => (field, truth.to_string()),
             Value::String(text) => match text.expose_str() {
@@ -334,7 +339,7 @@ fn expected(before: &Tree, field: &str, values: &Map) -> Tree {
             *map = Tree::Map(BTreeMap::new());
         }
         if let Tree::Map(map) = map {
-            map.entry(key.clone()).or_insert(Tree::String(text));
+            map.insert(key.clone(), Tree::String(text));
         }
     }
     Tree::Map(document)
