@@ -507,9 +507,9 @@ pub const VARIABLES: &[Variable] = &[
         FLAG,
     ),
     goes(
-        "MANIFUSE_NO_WARNINGS",
+        "MANIFUSE_WARN",
         "generate",
-        "print no warnings",
+        "what becomes of warnings, by their names",
         FLAG,
     ),
     goes("MANIFUSE_VERBOSE", "generate", "say more", FLAG),
