@@ -65,9 +65,10 @@ fn convert<'a>(parsed: Parsed<'a>, parsed_span: &ParsedSpan) -> Option<Event<'a>
         anchor,
         tag: to_tag(tag, parsed_span),
     };
+    let span = to_span(parsed_span);
     let (kind, properties) = match parsed {
         Parsed::Scalar(text, style, anchor, tag) => (
-            EventKind::Scalar(text, to_style(style)),
+            EventKind::Scalar(present(text, style, span), to_style(style)),
             properties(anchor, tag),
         ),
         Parsed::SequenceStart(layout, anchor, tag) => (
@@ -88,9 +89,15 @@ fn convert<'a>(parsed: Parsed<'a>, parsed_span: &ParsedSpan) -> Option<Event<'a>
     };
     Some(Event {
         kind,
-        span: to_span(parsed_span),
+        span,
         properties,
     })
+}
+
+/// Nothing at all is `~` to the parser, also where a tag makes it a text.
+fn present(text: Cow<'_, str>, style: ScalarStyle, span: Span) -> Cow<'_, str> {
+    let absent = span.is_empty() && style == ScalarStyle::Plain;
+    if absent { Cow::Borrowed("") } else { text }
 }
 
 fn to_tag(tag: Option<Cow<'_, ParsedTag>>, node: &ParsedSpan) -> Option<Box<Tag>> {

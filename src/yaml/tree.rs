@@ -221,14 +221,12 @@ impl<'a> Tree<'a> {
         let NodeKind::Scalar(text, style) = &node.kind else {
             return None;
         };
-        let tag = node
-            .properties
-            .tag()
-            .and_then(|tag| tag.strip_prefix("tag:yaml.org,2002:"));
-        Some(match (tag, style) {
-            (Some("str"), _) => ScalarType::String,
+        // As in Go, any tag but these makes text of a scalar.
+        let tag = node.properties.tag();
+        let known = tag.map(|tag| tag.strip_prefix("tag:yaml.org,2002:").unwrap_or_default());
+        Some(match (known, style) {
             (Some("binary"), _) => ScalarType::Binary,
-            (Some("int" | "float" | "bool" | "null"), _) | (_, Style::Plain) => {
+            (Some("int" | "float" | "bool" | "null"), _) | (None, Style::Plain) => {
                 match resolve::kubernetes(text) {
                     Resolved::String => ScalarType::String,
                     other => ScalarType::Other(other),

@@ -195,6 +195,15 @@ mod tests {
     }
 
     #[test]
+    fn a_tag_of_somebody_else_makes_text() {
+        let value = from_yaml("a: !S 12\nb: !!x 12\nc: ! yes\nd: !S\ne: !!str\nf: !!str ~\ng:\n");
+        assert_eq!(
+            show(&value.unwrap()),
+            r#"{a:"12",b:"12",c:"yes",d:"",e:"",f:"~",g:null}"#
+        );
+    }
+
+    #[test]
     fn json_keeps_number_literals() {
         let value =
             from_json(r#"{"a":1.50,"b":12345678901234567890123,"c":[1E400,-0],"a":"\u00e9"}"#)

@@ -11,6 +11,8 @@ mod cli;
 #[cfg(test)]
 mod config;
 #[cfg(test)]
+mod corpus;
+#[cfg(test)]
 mod docs;
 #[cfg(test)]
 mod examples;

@@ -1,7 +1,6 @@
 //! Properties over generated documents, positions and values: two readers that are not ours read the output as the
 //! input's tree with its strings replaced, and the bytes around the edits stay.
 
-use std::collections::BTreeMap;
 use std::fmt::Write;
 
 use base64::Engine as _;
@@ -10,6 +9,7 @@ use manifuse::secret::{Map, Number, Value};
 use proptest::collection::vec;
 use proptest::prelude::*;
 
+use crate::support::expectation::{Expectation, trees};
 use crate::support::render::render;
 use crate::support::tree::{self, Tree};
 use crate::support::{core_yaml, kube_yaml};
@@ -319,104 +319,6 @@ fn scalar(parts: &[Part], style: Style, indent: usize) -> String {
     }
 }
 
-/// What a document becomes, as `avp-compat.md` 7.1 to 7.3 say.
-#[derive(Clone, Copy)]
-pub(crate) struct Expectation<'a> {
-    pub(crate) secret: &'a BTreeMap<String, Tree>,
-    pub(crate) kind: &'a str,
-}
-
-impl Expectation<'_> {
-    /// The tree with its strings replaced.
-    pub(crate) fn of(&self, node: &Tree, in_list: bool) -> Tree {
-        match node {
-            Tree::Map(entries) => Tree::Map(
-                entries
-                    .iter()
-                    .map(|(key, value)| (key.clone(), self.of(value, false)))
-                    .collect(),
-            ),
-            Tree::List(items) if in_list => Tree::List(items.clone()),
-            Tree::List(items) => Tree::List(items.iter().map(|item| self.of(item, true)).collect()),
-            Tree::String(text) => self.string(text),
-            other => other.clone(),
-        }
-    }
-
-    fn string(&self, text: &str) -> Tree {
-        let decoded = STANDARD
-            .decode(text)
-            .ok()
-            .and_then(|bytes| String::from_utf8(bytes).ok());
-        match (self.kind, decoded) {
-            ("Secret", Some(decoded)) if decoded.contains("<path:s#") => {
-                Tree::String(STANDARD.encode(as_text(&self.generic(&decoded))))
-            }
-            ("ConfigMap", _) => Tree::String(as_text(&self.generic(text))),
-            _ => self.generic(text),
-        }
-    }
-
-    /// The generic rule: strings go in place, anything else takes the whole text.
-    fn generic(&self, text: &str) -> Tree {
-        let mut out = String::new();
-        let mut whole = None;
-        let mut rest = text;
-        while let Some(start) = rest.find("<path:s#") {
-            let (before, placeholder) = rest.split_at(start);
-            let (placeholder, behind) = placeholder.split_at("<path:s#kN>".len());
-            out += before;
-            match &self.secret[&placeholder["<path:s#".len()..placeholder.len() - 1]] {
-                Tree::String(value) => out += value,
-                native => whole = Some(native.clone()),
-            }
-            rest = behind;
-        }
-        whole.unwrap_or_else(|| Tree::String(out + rest))
-    }
-}
-
-/// A value as text: strings as they are, all else as compact JSON.
-fn as_text(tree: &Tree) -> String {
-    match tree {
-        Tree::String(text) => text.clone(),
-        Tree::List(items) => format!(
-            "[{}]",
-            items.iter().map(as_json).collect::<Vec<_>>().join(",")
-        ),
-        Tree::Map(map) => {
-            let entries: Vec<_> = map
-                .iter()
-                .map(|(key, value)| format!("{key:?}:{}", as_json(value)))
-                .collect();
-            format!("{{{}}}", entries.join(","))
-        }
-        other => other.to_string(),
-    }
-}
-
-fn as_json(tree: &Tree) -> String {
-    match tree {
-        Tree::String(text) => serde_json::to_string(text).unwrap(),
-        other => as_text(other),
-    }
-}
-
-fn to_tree(value: &Value) -> Tree {
-    match value {
-        Value::String(text) => Tree::String(text.expose_str().unwrap().to_owned()),
-        Value::Bool(truth) => Tree::Bool(*truth),
-        Value::Number(number) => Tree::from(&serde_json::from_str(number.expose()).unwrap()),
-        Value::List(items) => Tree::List(items.iter().map(to_tree).collect()),
-        Value::Map(map) => Tree::Map(
-            map.iter()
-                .map(|(key, value)| (key.clone(), to_tree(value)))
-                .collect(),
-        ),
-        Value::Null | Value::Bytes(_) => unreachable!("not generated"),
-    }
-}
-
 /// The stream as a YAML 1.2 reader of another make sees it.
 fn read_1_2(text: &str) -> Tree {
     let mut documents =
@@ -439,7 +341,7 @@ proptest! {
 
     #[test]
     fn output_reads_as_the_tree_with_its_strings_replaced(input in document(), secret in secret()) {
-        let values: BTreeMap<String, Tree> = secret.iter().map(|(key, value)| (key.clone(), to_tree(value))).collect();
+        let values = trees(&secret);
         let output = render(&input, secret, false).unwrap_or_else(|told| panic!("{told:?}\n{input}"));
         let before = kube_yaml::documents(input.as_bytes()).unwrap();
         let after = kube_yaml::documents(output.as_bytes()).unwrap_or_else(|error| panic!("{error}\n{output}"));
@@ -462,7 +364,7 @@ proptest! {
         let document: serde_json::Value = serde_saphyr::from_str(&yaml).unwrap();
         let text = if pretty { serde_json::to_string_pretty(&document) } else { serde_json::to_string(&document) };
         let input = if ascii { text.unwrap().replace('<', "\\u003c").replace('é', "\\u00e9") } else { text.unwrap() };
-        let values: BTreeMap<String, Tree> = secret.iter().map(|(key, value)| (key.clone(), to_tree(value))).collect();
+        let values = trees(&secret);
         let expected = Expectation { secret: &values, kind: "X" };
         let output = render(&input, secret, false).unwrap_or_else(|told| panic!("{told:?}\n{input}"));
         let before = Tree::from(&document);

@@ -13,7 +13,7 @@ use manifuse::yaml::Style;
 use manifuse::yaml::edit::{Edit, apply};
 use manifuse::yaml::tree::NodeKind;
 
-use super::properties::Expectation;
+use crate::support::expectation::Expectation;
 use crate::support::kube_yaml;
 use crate::support::render::render;
 use crate::support::tree::{self, Tree};

@@ -3,10 +3,12 @@
 pub(crate) mod bundle;
 pub(crate) mod certificates;
 pub(crate) mod core_yaml;
+pub(crate) mod expectation;
 pub(crate) mod fake_vault;
 pub(crate) mod kube_yaml;
 pub(crate) mod live;
 pub(crate) mod nodes;
+pub(crate) mod oracle;
 pub(crate) mod program;
 pub(crate) mod render;
 pub(crate) mod server;

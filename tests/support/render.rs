@@ -9,7 +9,7 @@ use manifuse::backends::pool::Pool;
 use manifuse::backends::{Answer, Backend, Error, FetchContext, Request};
 use manifuse::diagnostics::{Diagnostic, Source};
 use manifuse::files::{FileError, Files};
-use manifuse::inject::{self, CollectOptions, RenderContext};
+use manifuse::inject::{self, CollectOptions, RenderContext, Rendered};
 use manifuse::secret::Map;
 
 struct Memory(Map);
@@ -36,6 +36,18 @@ impl Files for NoFiles {
 
 /// Renders a stream in which every path holds these values.
 pub(crate) fn render(text: &str, values: Map, validate: bool) -> Result<String, Vec<Diagnostic>> {
+    look(text, values, validate, |rendered| {
+        rendered.slices().concat()
+    })
+}
+
+/// The same, with a look at the edits.
+pub(crate) fn look<T>(
+    text: &str,
+    values: Map,
+    validate: bool,
+    look: impl FnOnce(&Rendered<'_>) -> T,
+) -> Result<T, Vec<Diagnostic>> {
     let mut pool = Pool::default();
     pool.insert("memory", Arc::new(Memory(values)));
     let pool = Arc::new(pool);
@@ -57,7 +69,7 @@ pub(crate) fn render(text: &str, values: Map, validate: bool) -> Result<String, 
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_time()
         .build()
-        .unwrap();
+        .expect("a runtime without drivers");
     let rendered = runtime.block_on(inject::render(stream, &context))?;
-    Ok(rendered.slices().concat())
+    Ok(look(&rendered))
 }

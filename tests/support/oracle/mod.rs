@@ -1,0 +1,23 @@
+//! What must hold for any input at all: one check per fuzz target, which panics when it does not.
+//!
+//! `fuzz/` drives them with inputs that it finds, `tests/it/corpus.rs` with those that are kept. They use only what the
+//! library offers anyway, and know right from wrong by other readers, a regular expression, or an inverse.
+
+mod edit;
+mod grammar;
+mod input;
+mod modifier;
+mod settings;
+mod split;
+
+/// Panics when an input shows a fault.
+pub(crate) type Check = fn(&[u8]);
+
+/// The targets by name.
+pub(crate) const TARGETS: &[(&str, Check)] = &[
+    ("edit", edit::check),
+    ("grammar", grammar::check),
+    ("modifier", modifier::check),
+    ("settings", settings::check),
+    ("split", split::check),
+];
