@@ -75,10 +75,10 @@ pub(super) fn marked_value(value: &Value) -> Value {
 }
 
 /// Whether each secret of a marked text stands where a value does, and none where a name may, which is printed: behind
-/// `:` or `=`, but not before one.
+/// `:` or `=` of its line, but not before one.
 pub(super) fn marks_are_values(text: &str) -> bool {
     text.match_indices(CANARY).all(|(start, _)| {
-        let quotes = |c: char| c.is_whitespace() || matches!(c, '"' | '\'');
+        let quotes = |c: char| matches!(c, ' ' | '\t' | '"' | '\'');
         let before = text[..start].trim_end_matches(quotes);
         let behind = text[start + CANARY.len()..]
             .split(['\n', ',', '}'])
