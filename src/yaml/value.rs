@@ -151,14 +151,32 @@ impl Conversion<'_, '_> {
             (Some(ScalarType::Other(Resolved::Null)), _) => self.error(id, "a null key"),
             (Some(ScalarType::Other(Resolved::Bool(truth))), _) => Ok(truth.to_string()),
             (Some(ScalarType::Other(Resolved::Integer(integer))), _) => Ok(integer.to_string()),
-            #[expect(
-                clippy::cast_possible_truncation,
-                reason = "Kubernetes reads float keys with 32 bits"
-            )]
-            (Some(ScalarType::Other(Resolved::Float(float))), _) => Ok((float as f32).to_string()),
+            (Some(ScalarType::Other(Resolved::Float(float))), _) => Ok(float_key(float)),
             (Some(_), Some(text)) => Ok(text.to_owned()),
             _ => self.error(id, "a key that is a list or a map"),
         }
+    }
+}
+
+/// A float as the key of a map, which Go writes with the shortest digits of 32 bits, and `%g`'s exponent.
+#[expect(
+    clippy::cast_possible_truncation,
+    reason = "Kubernetes reads float keys with 32 bits"
+)]
+fn float_key(float: f64) -> String {
+    let float = float as f32;
+    if float.is_nan() {
+        return ".nan".to_owned();
+    } else if float.is_infinite() {
+        return format!("{}.inf", if float < 0.0 { "-" } else { "" });
+    }
+    let scientific = format!("{float:e}");
+    let (digits, exponent) = scientific
+        .split_once('e')
+        .expect("this format has an exponent");
+    match exponent.parse::<i32>().unwrap_or_default() {
+        -4..6 => float.to_string(),
+        exponent => format!("{digits}e{exponent:+03}"),
     }
 }
 
@@ -192,6 +210,15 @@ mod tests {
                 format!("{{{}}}", entries.join(","))
             }
         }
+    }
+
+    #[test]
+    fn a_float_that_is_a_key_is_spelled_as_go_spells_it() {
+        let keys = "{01234567890: 1, 1e7: 1, 1234567.5: 1, 1e-5: 1, 08: 1, 123456.5: 1, 0.0001: 1, -.inf: 1, .nan: 1}";
+        assert_eq!(
+            show(&from_yaml(keys).unwrap()),
+            "{1.234568e+09:1,1e+07:1,1.2345675e+06:1,1e-05:1,8:1,123456.5:1,0.0001:1,-.inf:1,.nan:1}"
+        );
     }
 
     #[test]

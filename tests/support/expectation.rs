@@ -7,7 +7,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use manifuse::secret::{Map, Value};
 
-use super::tree::Tree;
+use super::tree::{Number, Tree, fits_64_bits};
 
 /// What a document becomes, as `avp-compat.md` 7.1 to 7.3 say.
 #[derive(Clone, Copy)]
@@ -100,12 +100,19 @@ pub(crate) fn trees(secret: &Map) -> BTreeMap<String, Tree> {
         .collect()
 }
 
+fn to_number(literal: &str) -> Number {
+    match literal.parse() {
+        Ok(integer) if fits_64_bits(integer) => Number::Integer(integer),
+        _ => Number::float(literal.parse().expect("a number in JSON is one in Rust")),
+    }
+}
+
 /// A value as another reader sees it.
 pub(crate) fn to_tree(value: &Value) -> Tree {
     match value {
         Value::String(text) => Tree::String(text.expose_str().unwrap().to_owned()),
         Value::Bool(truth) => Tree::Bool(*truth),
-        Value::Number(number) => Tree::from(&serde_json::from_str(number.expose()).unwrap()),
+        Value::Number(number) => Tree::Number(to_number(number.expose())),
         Value::List(items) => Tree::List(items.iter().map(to_tree).collect()),
         Value::Map(map) => Tree::Map(
             map.iter()

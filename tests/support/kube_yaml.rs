@@ -208,7 +208,9 @@ fn key_text(key: &Tree) -> Result<String, String> {
 )]
 fn go_float_32(float: f64) -> String {
     let float = float as f32;
-    if !float.is_finite() {
+    if float.is_nan() {
+        return ".nan".to_owned();
+    } else if !float.is_finite() {
         return format!("{}.inf", if float < 0.0 { "-" } else { "" });
     }
     let scientific = format!("{float:e}");
