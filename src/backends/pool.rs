@@ -46,6 +46,12 @@ impl Pool {
         self.instances.keys().cloned().collect()
     }
 
+    /// Whether something asked for the instance.
+    pub fn is_used(&self, name: &str) -> bool {
+        let instance = self.instances.get(name);
+        instance.is_some_and(|instance| instance.opened.get().is_some())
+    }
+
     /// The instance of that name; `None` when there is none.
     pub fn get(&self, name: &str) -> Option<&Opened> {
         let instance = self.instances.get(name)?;

@@ -10,6 +10,7 @@ use super::generate::{configure, settings_request};
 use super::instances::{self, Instances};
 use super::report::{Failure, Reporter};
 use super::{Name, Process, print};
+use crate::backends::pool::Pool;
 use crate::backends::registry::{self, Type};
 use crate::env::{Options, Origin, Setting};
 use crate::settings::variables::{self, Fate, VARIABLES};
@@ -55,7 +56,7 @@ fn show(show: ConfigShow, process: &mut Process<'_>) -> u8 {
                 .collect(),
         },
         default: default_name(&instances),
-        groups: groups(&settings, &instances),
+        groups: groups(&settings, &instances.pool),
         without_effect: without_effect(&settings),
         file: settings.file,
     };
@@ -103,8 +104,25 @@ fn default_name(instances: &Instances) -> Option<String> {
         .map(ToOwned::to_owned)
 }
 
-/// What is for all backends, the default backend of the flat keys, and the named ones.
-fn groups(settings: &Settings, instances: &Instances) -> Vec<Group> {
+/// Which source won for each setting of the backends in use.
+pub(super) fn origins(settings: &Settings, pool: &Pool) -> Vec<(String, String)> {
+    let mut origins = Vec::new();
+    for group in groups(settings, pool) {
+        for line in group.lines {
+            let name = match &group.backend {
+                Some((backend, _)) if instances::is_named(settings, backend) => {
+                    format!("backends.{backend}.{}", line.name)
+                }
+                _ => line.variable.to_owned(),
+            };
+            origins.push((name, line.origin));
+        }
+    }
+    origins
+}
+
+/// What is for all backends, built-in backends that are used, and the named ones.
+fn groups(settings: &Settings, pool: &Pool) -> Vec<Group> {
     let over = |key: &str| settings.overridden.get(key).cloned().unwrap_or_default();
     let for_all = ["AVP_TYPE", "AVP_PATH_VALIDATION"]
         .into_iter()
@@ -113,11 +131,9 @@ fn groups(settings: &Settings, instances: &Instances) -> Vec<Group> {
         backend: None,
         lines: for_all.collect(),
     }];
-    let is_named = settings
-        .backends
+    let flat = registry::TYPES
         .iter()
-        .any(|backend| *backend.name == *instances.default);
-    let flat = registry::find(&instances.default).filter(|_| !is_named);
+        .filter(|kind| pool.is_used(kind.name) && !instances::is_named(settings, kind.name));
     groups.extend(flat.map(|kind| group(kind.name, kind, &settings.flat, over)));
     for backend in &settings.backends {
         if let Some(kind) = registry::find(&backend.kind.text) {
@@ -183,7 +199,7 @@ fn without_userinfo(text: &str) -> String {
 fn without_effect(settings: &Settings) -> Vec<(String, String)> {
     let mut found = Vec::new();
     for (key, origin) in settings.origins() {
-        let Some(variable) = variables::find(&key) else {
+        let Some(variable) = variables::find(key) else {
             continue;
         };
         if matches!(variable.fate, Fate::NotYet | Fate::Ignored(_)) {

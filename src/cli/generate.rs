@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::backends::pool::Pool;
 use crate::backends::registry;
 use crate::diagnostics::{Diagnostic, Fault, Source, io_reason};
 use crate::files::{self, FolderFiles};
@@ -15,6 +16,7 @@ use crate::input::{self, Inputs, Selection};
 use crate::output;
 use crate::settings::{self, Settings};
 
+use super::config;
 use super::flags::Generate;
 use super::instances::{self, Instances};
 use super::progress;
@@ -99,7 +101,6 @@ fn render<'s>(
     warnings.append(&mut stream.warnings);
     reporter.judge(warnings)?;
     let (settings, instances) = configured.map_err(Failure::new)?;
-    tell_origins(reporter, process, &settings);
     let context = context(flags, name, process, &settings, instances, &stream)?;
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
@@ -118,6 +119,7 @@ fn render<'s>(
     ));
     // Dropping it would wait for a look-up of a name that hangs, beyond any deadline.
     runtime.shutdown_background();
+    tell_origins(reporter, process, &settings, &context.pool);
     rendered.map_err(|failures| Failure::led(BAD_REFERENCES, failures))
 }
 
@@ -268,10 +270,10 @@ pub(super) fn rendered_folder(folder: &Path, paths: &[OsString]) -> PathBuf {
     common.filter(within).unwrap_or_else(|| folder.to_owned())
 }
 
-/// Under `-v`: which source won for each setting (D40). Never a value.
-fn tell_origins(reporter: Reporter, process: &mut Process<'_>, settings: &Settings) {
-    for (key, origin) in settings.origins() {
-        reporter.note(process.stderr, &format!("{key} is set by {origin}"));
+/// Under `-v`: which source won for each setting of the backends that were asked for (D40). Never a value.
+fn tell_origins(reporter: Reporter, process: &mut Process<'_>, settings: &Settings, pool: &Pool) {
+    for (name, origin) in config::origins(settings, pool) {
+        reporter.note(process.stderr, &format!("{name} is set by {origin}"));
     }
 }
 

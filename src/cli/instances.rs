@@ -232,7 +232,7 @@ pub(super) fn options(
     (options, errors)
 }
 
-fn is_named(settings: &Settings, name: &str) -> bool {
+pub(super) fn is_named(settings: &Settings, name: &str) -> bool {
     settings
         .backends
         .iter()

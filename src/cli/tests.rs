@@ -298,7 +298,9 @@ fn avp_fails_with_its_leading_words_and_exit_code_1() {
         .failure();
     assert_eq!(code, 1);
     assert!(
-        stderr.starts_with("Error: VAULT_TOKEN for token authentication cannot be empty\n"),
+        stderr.ends_with(
+            "Error: VAULT_TOKEN for token authentication cannot be empty\n  = help: set VAULT_TOKEN (auth.token), or choose another way to log in by AVP_AUTH_TYPE (auth.type)\n"
+        ),
         "{stderr}"
     );
     let run = avp(&["generate", "-s", "creds", "-"]).stdin(PLAIN);
@@ -361,7 +363,10 @@ fn our_own_help_version_and_manual() {
     let version = concat!("manifuse ", env!("CARGO_PKG_VERSION"), "\n");
     assert_eq!(manifuse(&["version"]).run(), printed(version));
     assert_eq!(manifuse(&["--version"]).run(), printed(version));
-    assert!(manifuse(&["man"]).run().stdout.starts_with(".ie"));
+    let page = manifuse(&["man"]).run().stdout;
+    assert!(page.starts_with(".ie"), "{page}");
+    let line = concat!("\nv", env!("CARGO_PKG_VERSION"), "\n");
+    assert!(page.contains(line), "{page}");
     assert!(
         manifuse(&["man", "generate"])
             .run()
@@ -500,17 +505,42 @@ fn verbose_says_what_is_passed_over_and_where_settings_come_from() {
     let run = manifuse(&["generate", "-v", "d", "-c", "c.yaml"])
         .file("d/a.yaml", PLAIN)
         .file("d/.sops.yaml", "creation_rules: []\n")
-        .file("c.yaml", "VAULT_ADDR: CANARY\n")
-        .env("ARGOCD_ENV_AVP_ROLE_ID", "CANARY")
+        .file(
+            "c.yaml",
+            "VAULT_ADDR: http://127.0.0.1:1\nSOPS_AGE_KEY: CANARY\n",
+        )
+        .env("AVP_TYPE", "vault")
+        .env("AVP_AUTH_TYPE", "token")
+        .env("ARGOCD_ENV_VAULT_TOKEN", "CANARY")
         .env("PATH", "CANARY");
     let came = run.run();
     assert_eq!(came.stdout, PLAIN);
     assert_eq!(
         came.stderr,
         "note: passed over d/.sops.yaml: it is no manifest\n\
+         note: AVP_TYPE is set by the environment variable AVP_TYPE\n\
+         note: AVP_AUTH_TYPE is set by the environment variable AVP_AUTH_TYPE\n\
          note: AVP_KV_VERSION is set by the default\n\
-         note: AVP_ROLE_ID is set by the environment variable ARGOCD_ENV_AVP_ROLE_ID\n\
-         note: VAULT_ADDR is set by VAULT_ADDR in c.yaml\n"
+         note: VAULT_ADDR is set by VAULT_ADDR in c.yaml\n\
+         note: VAULT_TOKEN is set by the environment variable ARGOCD_ENV_VAULT_TOKEN\n"
+    );
+}
+
+#[test]
+fn verbose_tells_of_built_in_and_named_backends_that_are_used() {
+    let run = manifuse(&["generate", "-v", "-", "-c", "c.yaml"])
+        .stdin("kind: X\na: <sops:nothing.yaml#k>\n")
+        .file("c.yaml", "backends: {ci: {type: env, prefix: P_}}\n")
+        .env("SOPS_AGE_KEY_FILE", "CANARY")
+        .env("VAULT_TOKEN", "CANARY");
+    let (_, stderr) = run.failure();
+    assert!(
+        stderr.starts_with(
+            "note: SOPS_AGE_KEY_FILE is set by the environment variable SOPS_AGE_KEY_FILE\n\
+             note: backends.ci.prefix is set by backends.ci.prefix in c.yaml\n\
+             error: "
+        ),
+        "{stderr}"
     );
 }
 

@@ -77,6 +77,16 @@ pub(super) fn error_at(source: &Arc<Source>, span: Span, message: impl Into<Stri
     Diagnostic::error(Fault::Settings, message).at(place)
 }
 
+/// The error of a value that no setting can have: none is sent, named or compared with a NUL in it.
+pub(super) fn nul_error(source: &Arc<Source>, entry: &Entry, name: &str) -> Option<Diagnostic> {
+    let Node::Scalar(text) = &entry.value else {
+        return None;
+    };
+    let holds_one = text.expose_str()?.contains('\0');
+    let message = format!("{name} holds a NUL, which no setting can");
+    holds_one.then(|| error_at(source, entry.span, message))
+}
+
 /// A file that is not what its format says, in our own words: those of parsers often quote.
 pub(super) fn failed(source: &Arc<Source>, offset: usize, cause: &str) -> Box<Diagnostic> {
     Box::new(error_at(source, Span::at(offset), LEAD).with_cause(cause))

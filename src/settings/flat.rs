@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use super::document::{Node, error_at};
+use super::document::{self, Entry, Node, error_at};
 use super::file::SettingsFile;
 use super::structured;
 use crate::diagnostics::Diagnostic;
@@ -112,11 +112,19 @@ fn from_environment(name: &str, value: &str) -> Setting {
 /// AVP's keys of the file by their upper-case names. A null is as good as no key.
 fn from_file(file: &SettingsFile) -> Result<BTreeMap<String, Setting>, Vec<Diagnostic>> {
     let mut settings = BTreeMap::new();
+    let mut seen = BTreeMap::new();
     let mut errors = Vec::new();
     for entry in &file.entries {
         let key = entry.key.to_uppercase();
         if !is_key(&key) || (file.ours && structured::is_key(&entry.key)) {
             continue;
+        }
+        errors.extend(document::nul_error(&file.source, entry, &entry.key));
+        if let Some(before) = seen
+            .insert(key.clone(), entry)
+            .filter(|e| e.key != entry.key)
+        {
+            errors.push(twice(file, before, entry));
         }
         match &entry.value {
             Node::Null => {}
@@ -139,6 +147,16 @@ fn from_file(file: &SettingsFile) -> Result<BTreeMap<String, Setting>, Vec<Diagn
     } else {
         Err(errors)
     }
+}
+
+/// Case does not matter in keys: AVP takes one of the two by the rules of its library, which differ by format.
+fn twice(file: &SettingsFile, before: &Entry, entry: &Entry) -> Diagnostic {
+    let line = file.source.line_column(before.span.start).line;
+    let message = format!(
+        "{} is the same setting as {} in line {line}",
+        entry.key, before.key
+    );
+    error_at(&file.source, entry.span, message).with_hint("keep one of them")
 }
 
 fn trim(options: &mut Options, key: &str) {

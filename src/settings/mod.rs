@@ -71,18 +71,10 @@ impl Settings {
         validation::compile(&self.flat)
     }
 
-    /// Which source won, for every setting that some backend may read. Values stay where they are.
-    pub fn origins(&self) -> impl Iterator<Item = (String, &Origin)> {
-        let flat = self.flat.keys().filter(|key| flat::is_key(key));
-        let flat = flat.filter_map(|key| Some((key.to_owned(), &self.flat.get(key)?.origin)));
-        let named = self.backends.iter().flat_map(|backend| {
-            let key = |key: &str| format!("backends.{}.{key}", backend.name);
-            backend
-                .settings
-                .iter()
-                .map(move |s| (key(&s.key), &s.setting.origin))
-        });
-        flat.chain(named)
+    /// Which source won, for every key of AVP's, also for those that nobody reads.
+    pub fn origins(&self) -> impl Iterator<Item = (&str, &Origin)> {
+        let keys = self.flat.keys().filter(|key| flat::is_key(key));
+        keys.filter_map(|key| Some((key, &self.flat.get(key)?.origin)))
     }
 }
 

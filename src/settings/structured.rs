@@ -4,9 +4,9 @@
 
 use std::sync::Arc;
 
-use super::document::{Entry, Node, error_at};
+use super::document::{self, Entry, Node, error_at};
 use super::file::SettingsFile;
-use super::flat;
+use super::{flat, variables};
 use crate::diagnostics::{Diagnostic, Place, Source, Span, nearest};
 use crate::env::{Origin, Setting};
 
@@ -74,7 +74,11 @@ pub(super) fn parse(file: &SettingsFile) -> Result<Structured, Vec<Diagnostic>> 
             key if NOT_YET.contains(&key) => {
                 parser.fail(entry.span, format!("{key} is not read by this version"));
             }
-            key if flat::is_key(&key.to_uppercase()) => {}
+            key if flat::is_key(&key.to_uppercase()) => {
+                if let Some(meant) = variables::meant(&key.to_uppercase()) {
+                    parser.unknown(entry.span, key, &[meant]);
+                }
+            }
             key => parser.unknown(entry.span, key, &KEYS),
         }
     }
@@ -180,6 +184,9 @@ impl Parser<'_> {
         out: &mut Vec<BackendSetting>,
     ) {
         let key = format!("{prefix}{}", entry.key);
+        let name = format!("backends.{backend}.{key}");
+        self.errors
+            .extend(document::nul_error(self.source(), entry, &name));
         match &entry.value {
             Node::Null => {}
             Node::Map(entries) => {

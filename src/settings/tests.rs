@@ -329,6 +329,7 @@ fn unknown_keys_in_our_file_are_errors_with_a_suggestion() {
     assert_eq!(
         in_file(&[("c.yaml", text)]).failure(),
         "error: unknown setting backend\n --> c.yaml:2:1\n  = help: did you mean backends?\n\
+         error: unknown setting vaultaddr\n --> c.yaml:4:1\n  = help: did you mean VAULT_ADDR?\n\
          error: unknown setting something\n --> c.yaml:6:1\n\
          error: policy is not read by this version\n --> c.yaml:7:1\n"
     );
@@ -338,6 +339,57 @@ fn unknown_keys_in_our_file_are_errors_with_a_suggestion() {
            = help: did you mean defaultBackend?\n"
     );
     assert!(in_file(&[("c.yaml", "DefaultBackend: a\n")]).load().is_ok());
+}
+
+#[test]
+fn a_mistyped_variable_in_our_file_is_an_error_with_a_suggestion() {
+    let text =
+        "vault_tokn: CANARY\nAVP_AUTHTYPE: CANARY\nAWS_MAX_ATTEMPTS: 1\nAWS_DEFAULT_REGION: x\n";
+    assert_eq!(
+        in_file(&[("manifuse.yaml", text)]).failure(),
+        "error: unknown setting vault_tokn\n --> manifuse.yaml:1:1\n  = help: did you mean VAULT_TOKEN?\n\
+         error: unknown setting AVP_AUTHTYPE\n --> manifuse.yaml:2:1\n  = help: did you mean AVP_AUTH_TYPE?\n"
+    );
+    assert!(in_file(&[("c.yaml", text)]).load().is_ok());
+}
+
+#[test]
+fn one_setting_in_two_spellings_is_an_error_with_both_lines() {
+    for (name, text, place) in [
+        ("c.yaml", "avp_type: CANARY\n\nAVP_TYPE: CANARY\n", "3:1"),
+        ("c.env", "avp_type=CANARY\n\nAVP_TYPE=CANARY\n", "3:1"),
+        (
+            "c.json",
+            "{\"avp_type\": \"CANARY\",\n \"AVP_TYPE\": 1}",
+            "2:2",
+        ),
+    ] {
+        assert_eq!(
+            in_file(&[(name, text)]).failure(),
+            format!(
+                "error: AVP_TYPE is the same setting as avp_type in line 1\n --> {name}:{place}\n  \
+                   = help: keep one of them\n"
+            )
+        );
+    }
+    let others = "key: a\nKEY: b\n";
+    assert!(in_file(&[("c.yaml", others)]).load().is_ok());
+    let same = "AVP_TYPE=a\nAVP_TYPE=b\n";
+    assert!(in_file(&[("c.env", same)]).load().is_ok());
+}
+
+#[test]
+fn a_nul_in_a_setting_is_an_error() {
+    let text = "VAULT_TOKEN: \"CANARY\\0\"\nother: \"\\0\"\n";
+    assert_eq!(
+        in_file(&[("c.yaml", text)]).failure(),
+        "error: VAULT_TOKEN holds a NUL, which no setting can\n --> c.yaml:1:1\n"
+    );
+    let text = "backends:\n  a: {type: vault, auth: {token: \"\\0CANARY\"}}\n";
+    assert_eq!(
+        in_file(&[("manifuse.yaml", text)]).failure(),
+        "error: backends.a.auth.token holds a NUL, which no setting can\n --> manifuse.yaml:2:27\n"
+    );
 }
 
 #[test]

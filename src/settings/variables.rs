@@ -7,6 +7,7 @@ use std::fmt::Write as _;
 
 use super::flat;
 use crate::backends::registry;
+use crate::diagnostics::nearest;
 
 /// One variable.
 #[derive(Clone, Copy, Debug)]
@@ -91,6 +92,13 @@ impl Order {
 /// The variable of that name.
 pub fn find(name: &str) -> Option<&'static Variable> {
     VARIABLES.iter().find(|variable| variable.name == name)
+}
+
+/// The variable that an unknown key of a settings file, or behind `ARGOCD_ENV_`, is likely to mean.
+pub(super) fn meant(upper: &str) -> Option<&'static str> {
+    let names = || VARIABLES.iter().map(|variable| variable.name);
+    let is_unknown = flat::is_key(upper) && find(upper).is_none();
+    is_unknown.then(|| nearest(upper, names().filter(|name| flat::is_key(name))))?
 }
 
 /// The table as Markdown, as it stands in `docs/settings.md`.

@@ -5,7 +5,7 @@ use tokio::sync::OnceCell;
 
 use super::credential::{Credential, Source};
 use super::path;
-use super::settings::{first_set, header_text};
+use super::settings::{KEYS, first_set, header_text, is_structured};
 use crate::backends::registry::SettingsError;
 use crate::clients::http::Call;
 use crate::env::Options;
@@ -13,6 +13,9 @@ use crate::secret::Text;
 
 /// Where Kubernetes puts the token of a pod's service account.
 const SERVICE_ACCOUNT_TOKEN: &str = "/var/run/secrets/kubernetes.io/serviceaccount/token";
+
+/// What `AVP_AUTH_TYPE` says where there is nothing to log in with but the token.
+const TOKEN: &str = "token";
 
 /// A way to get a token.
 pub(super) enum Method {
@@ -162,9 +165,11 @@ const KINDS: &[Kind] = &[
 /// Chooses the method and checks that its settings are there, with AVP's texts.
 pub(super) fn parse(options: &Options) -> Result<Method, SettingsError> {
     let name = options.text("AVP_AUTH_TYPE").unwrap_or_default().trim();
-    if name == "token" {
-        let missing = "VAULT_TOKEN for token authentication cannot be empty";
-        let token = header_text(options, "VAULT_TOKEN")?.ok_or_else(|| error(missing))?;
+    if name == TOKEN {
+        let text = "VAULT_TOKEN for token authentication cannot be empty";
+        let token = header_text(options, "VAULT_TOKEN")?;
+        let token = token.ok_or_else(|| missing(text, &["VAULT_TOKEN"]))?;
+        check_own_keys(options, name)?;
         return Ok(Method::Token(token.into()));
     }
     let Some(kind) = KINDS.iter().find(|kind| kind.names.contains(&name)) else {
@@ -177,7 +182,40 @@ pub(super) fn parse(options: &Options) -> Result<Method, SettingsError> {
             )),
         });
     };
+    check_own_keys(options, name)?;
     kind.parse(options).map(Method::Login)
+}
+
+/// The name and the settings of each way to log in.
+fn keys_by_name() -> impl Iterator<Item = (&'static str, Vec<&'static str>)> {
+    let keys = |kind: &Kind| {
+        let sources = kind.sources.iter().map(|source| source.key());
+        let others = kind.identity.keys.iter().chain(kind.mounts).copied();
+        sources.chain(others).collect()
+    };
+    let logins = KINDS.iter().map(move |kind| (kind.names[0], keys(kind)));
+    logins.chain([(TOKEN, vec!["VAULT_TOKEN"])])
+}
+
+/// What a named backend itself says under `auth` is all for its own way to log in. Plain variables may be for others.
+fn check_own_keys(options: &Options, name: &str) -> Result<(), SettingsError> {
+    let kind = KINDS.iter().find(|kind| kind.names.contains(&name));
+    let own_name = kind.map_or(name, |kind| kind.names[0]);
+    for (key, dotted) in KEYS {
+        let readers = keys_by_name().filter(|(_, keys)| keys.contains(key));
+        let readers: Vec<_> = readers.map(|(reader, _)| reader).collect();
+        let is_foreign = !readers.is_empty() && !readers.contains(&own_name);
+        if is_foreign && dotted.starts_with("auth.") && is_structured(options, key) {
+            let readers = readers.join(" or ");
+            return Err(SettingsError {
+                message: format!(
+                    "{dotted} is for {readers} authentication, and auth.type is {name}"
+                ),
+                hint: Some(format!("leave {dotted} out, or change auth.type")),
+            });
+        }
+    }
+    Ok(())
 }
 
 impl Kind {
@@ -185,7 +223,7 @@ impl Kind {
         let text = |keys| first_set(options, keys).and_then(|key| options.text(key));
         let identity = text(self.identity.keys);
         if self.identity.is_needed && identity.is_none() {
-            return Err(error(self.missing));
+            return Err(missing(self.missing, self.identity.keys));
         }
         if self.identity.place == Place::Path && matches!(identity, Some("." | "..")) {
             // It would change the path of the login request.
@@ -196,7 +234,10 @@ impl Kind {
             kind: self,
             mount: mount(text(self.mounts).unwrap_or(self.mount))?,
             identity: identity.unwrap_or_default().into(),
-            credential: credential.ok_or_else(|| error(self.missing))?,
+            credential: credential.ok_or_else(|| {
+                let keys: Vec<_> = self.sources.iter().map(|source| source.key()).collect();
+                missing(self.missing, &keys)
+            })?,
             unwrapped: OnceCell::new(),
         })
     }
@@ -209,6 +250,27 @@ fn mount(text: &str) -> Result<String, SettingsError> {
             "AVP_MOUNT_PATH or AVP_K8S_MOUNT_PATH is no path of a login method",
         )),
     }
+}
+
+/// One of these settings is needed.
+fn missing(message: &str, keys: &[&str]) -> SettingsError {
+    let hint = format!(
+        "set {}, or choose another way to log in by AVP_AUTH_TYPE (auth.type)",
+        keys.iter()
+            .map(|key| with_dotted(key))
+            .collect::<Vec<_>>()
+            .join(" or ")
+    );
+    SettingsError {
+        message: message.to_owned(),
+        hint: Some(hint),
+    }
+}
+
+/// A setting by both of its names.
+fn with_dotted(key: &str) -> String {
+    let known = KEYS.iter().find(|(known, _)| *known == key);
+    known.map_or_else(|| key.to_owned(), |(_, dotted)| format!("{key} ({dotted})"))
 }
 
 fn error(message: &str) -> SettingsError {

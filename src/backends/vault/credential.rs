@@ -46,7 +46,7 @@ enum Held {
 }
 
 impl Source {
-    fn key(self) -> &'static str {
+    pub(super) fn key(self) -> &'static str {
         match self {
             Self::Text(key)
             | Self::File(key, _)

@@ -178,6 +178,7 @@ mod tests {
             ("x = 1\na = \"SECRET\nb = 1\n", "2:1", syntax),
             ("x = 1\n\"a\" = \"SECRET\"\n", "2:1", syntax),
             ("a: SECRET\n", "1:2", syntax),
+            ("a = \"SECRET\", b = 1\n", "1:13", syntax),
             ("a = {(SECRET) = 1}\n", "1:6", "a key must be a text"),
         ] {
             let error = read(text).unwrap_err();

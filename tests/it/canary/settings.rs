@@ -229,6 +229,12 @@ fn files() -> Vec<Case> {
             .settings("s.yaml", format!("VAULT_TOKEN: {{{SETTING}: {SETTING}}}\n")),
         case("an address out of a file", 2, "it is not a URL")
             .settings("s.yaml", format!("VAULT_ADDR: {SETTING}\n")),
+        case("one setting in two spellings", 2, "is the same setting as").settings(
+            "s.env",
+            format!("avp_password={SETTING}\nAVP_PASSWORD={SETTING}\n"),
+        ),
+        case("a NUL", 2, "AVP_PASSWORD holds a NUL")
+            .settings("s.yaml", format!("AVP_PASSWORD: \"{SETTING}\\0\"\n")),
         case("no file", 2, "no such file").env("MANIFUSE_CONFIG", "nothing.yaml"),
     ]
 }
@@ -244,6 +250,21 @@ fn structured() -> Vec<Case> {
             "an unknown key",
             "unknown setting password",
             "password: S!\nbackends: {}\n",
+        ),
+        file(
+            "a mistyped variable",
+            "did you mean VAULT_TOKEN?",
+            "VAULT_TOKN: T!\n",
+        ),
+        file(
+            "a setting of another login",
+            "auth.jwt is for jwt authentication",
+            "backends: {prod: {type: vault, auth: {type: token, token: T!, jwt: T!}}}\n",
+        ),
+        file(
+            "a NUL in a backend",
+            "holds a NUL",
+            "backends: {prod: {type: vault, auth: {type: token, token: \"T!\\0\"}}}\n",
         ),
         file(
             "an unknown key of a backend",

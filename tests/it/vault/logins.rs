@@ -5,6 +5,7 @@ use manifuse::env::{Environment, Origin, Setting};
 
 use super::{SECRET, TOKEN, auth, failure, fetch, kv2, open, options, request, run, text};
 use crate::support::certificates::Certificates;
+use crate::support::program::Program;
 use crate::support::server::{Reply, Request, Server};
 
 /// Any login gives the token; reads want it.
@@ -501,6 +502,60 @@ fn settings_are_checked_without_a_request() {
         ];
         let expected = format!("error encountered setting up default configuration: {expected}");
         assert_eq!(open_error(&settings), expected);
+    }
+}
+
+#[test]
+fn a_missing_setting_says_what_to_set() {
+    let hint = |settings: &[(&str, &str)]| open(settings).err().unwrap().hint.unwrap();
+    let other = "or choose another way to log in by AVP_AUTH_TYPE (auth.type)";
+    assert_eq!(
+        hint(&[("AVP_AUTH_TYPE", "approle"), ("AVP_ROLE_ID", "CANARY")]),
+        format!(
+            "set AVP_SECRET_ID (auth.secretId) or AVP_SECRET_ID_WRAPPED (auth.wrappedSecretId) or \
+             AVP_SECRET_ID_WRAPPED_PATH (auth.wrappedSecretIdPath), {other}"
+        )
+    );
+    assert_eq!(
+        hint(&[("AVP_AUTH_TYPE", "k8s")]),
+        format!("set AVP_K8S_ROLE (auth.kubernetesRole) or AVP_ROLE (auth.role), {other}")
+    );
+}
+
+#[test]
+fn a_named_backend_has_no_settings_of_another_login() {
+    for (auth, says, hint) in [
+        (
+            "type: approle, roleId: CANARY, secretId: CANARY, jwt: CANARY",
+            "auth.jwt is for jwt authentication, and auth.type is approle",
+            "leave auth.jwt out, or change auth.type",
+        ),
+        (
+            "type: kubernetes, role: r, username: CANARY",
+            "auth.username is for ldap or userpass authentication, and auth.type is kubernetes",
+            "leave auth.username out, or change auth.type",
+        ),
+        (
+            "type: token, token: CANARY, password: CANARY",
+            "auth.password is for ldap or userpass authentication, and auth.type is token",
+            "leave auth.password out, or change auth.type",
+        ),
+        (
+            "type: userpass, username: u, password: CANARY, token: CANARY",
+            "auth.token is for token authentication, and auth.type is userpass",
+            "leave auth.token out, or change auth.type",
+        ),
+    ] {
+        let run = Program::manifuse(["generate", "-"])
+            .stdin("kind: X\n")
+            .file(
+                "manifuse.yaml",
+                format!("backends:\n  prod: {{type: vault, auth: {{{auth}}}}}\n"),
+            )
+            .env("AVP_GITHUB_TOKEN", "CANARY")
+            .run();
+        let expected = format!("error: {says}\n --> manifuse.yaml:2:16\n  = help: {hint}\n");
+        assert_eq!((run.code, run.stderr), (Some(2), expected));
     }
 }
 

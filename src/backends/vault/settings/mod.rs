@@ -20,7 +20,7 @@ use crate::clients::{Address, AddressError};
 use crate::env::{Environment, Options};
 
 pub(super) use self::tls::{client_key, read_file};
-pub(super) use self::value::{first_set, header_text};
+pub(super) use self::value::{first_set, header_text, is_structured};
 
 /// All keys: AVP's name and the dotted name of the structured form.
 pub(super) const KEYS: &[(&str, &str)] = &[

@@ -19,7 +19,7 @@ pub(in super::super) fn first_set<'k>(options: &Options, keys: &[&'k str]) -> Op
 }
 
 /// Whether a key was set in the structured form of a named instance.
-fn is_structured(options: &Options, key: &str) -> bool {
+pub(in super::super) fn is_structured(options: &Options, key: &str) -> bool {
     match options.get(key).map(|setting| &setting.origin) {
         Some(Origin::File { key: written, .. }) => !written.eq_ignore_ascii_case(key),
         _ => false,
