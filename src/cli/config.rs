@@ -13,7 +13,7 @@ use super::{Name, Process, print};
 use crate::backends::pool::Pool;
 use crate::backends::registry::{self, Type};
 use crate::env::{Options, Origin, Setting};
-use crate::settings::variables::{self, Fate, VARIABLES};
+use crate::settings::variables::{self, VARIABLES};
 use crate::settings::{self, Settings};
 
 /// Runs one of the two and gives its exit code.
@@ -202,7 +202,7 @@ fn without_effect(settings: &Settings) -> Vec<(String, String)> {
         let Some(variable) = variables::find(key) else {
             continue;
         };
-        if matches!(variable.fate, Fate::NotYet | Fate::Ignored(_)) {
+        if variable.is_unread() {
             found.push((variable.goes_to(), origin.to_string()));
         }
     }
@@ -317,7 +317,7 @@ fn variables_json() -> Value {
             "for": variable.reader,
             "says": variable.says,
             "goesTo": variable.goes_to(),
-            "read": !matches!(variable.fate, Fate::NotYet | Fate::Ignored(_)),
+            "read": !variable.is_unread(),
             "setBy": variable.order().text(),
         })
     };

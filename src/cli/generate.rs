@@ -96,9 +96,12 @@ fn render<'s>(
     sources: &'s [Arc<Source>],
     warnings: &mut Vec<Diagnostic>,
 ) -> Result<Rendered<'s>, Failure> {
-    let configured = configure(flags, name, process);
+    let mut configured = configure(flags, name, process);
     let mut stream = collect(flags, configured.as_ref().ok(), sources)?;
     warnings.append(&mut stream.warnings);
+    if let Ok((settings, _)) = &mut configured {
+        warnings.append(&mut settings.warnings);
+    }
     reporter.judge(warnings)?;
     let (settings, instances) = configured.map_err(Failure::new)?;
     let context = context(flags, name, process, &settings, instances, &stream)?;
@@ -136,7 +139,7 @@ pub(super) fn configure(
         ]);
     }
     let rendered = rendered_folder(&process.folder, &flags.paths);
-    let settings = settings::load(&settings_request(flags, process, &rendered))?;
+    let mut settings = settings::load(&settings_request(flags, process, &rendered))?;
     let token_cache = flags.disable_token_cache != Some(true);
     let instances = instances::make(
         &settings,
@@ -144,8 +147,15 @@ pub(super) fn configure(
         registry::TYPES,
         name,
         token_cache,
-    )?;
-    Ok((settings, instances))
+    );
+    match instances {
+        Ok(instances) => Ok((settings, instances)),
+        // A warning may well be the cause.
+        Err(mut errors) => {
+            errors.append(&mut settings.warnings);
+            Err(errors)
+        }
+    }
 }
 
 /// Where this run's settings are to be looked for.

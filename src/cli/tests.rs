@@ -545,6 +545,22 @@ fn verbose_tells_of_built_in_and_named_backends_that_are_used() {
 }
 
 #[test]
+fn a_warning_stands_beside_the_error_that_it_explains() {
+    let run = avp(&["generate", "-", "-c", "c.ini"])
+        .env("AVP_TYPE", "")
+        .file("c.ini", "AVP_TYPE=vault\n")
+        .stdin(PLAIN);
+    let (code, stderr) = run.failure();
+    assert_eq!(code, 1);
+    for words in [
+        "Must provide a supported Vault Type, received \n",
+        "warning[ignored-setting]: c.ini sets nothing that is read",
+    ] {
+        assert!(stderr.contains(words), "{stderr}");
+    }
+}
+
+#[test]
 fn warnings_can_be_switched_off() {
     let files = |run: Run| run.file("d/a.yaml", "kind: X\na: 1\na: 2\n");
     let warned = files(manifuse(&["generate", "d"])).run();

@@ -8,10 +8,12 @@ pub enum Warning {
     BrokenBase64,
     CutReference,
     DuplicateKey,
+    IgnoredSetting,
     LinkedFile,
     ListItems,
     LostText,
     MisspeltBackend,
+    OddSetting,
     SecretInMetadata,
     ShadowedFailure,
     TextBehindDocument,
@@ -43,6 +45,12 @@ pub const WARNINGS: &[(Warning, &str, Level, &str)] = {
             "a key that stands twice in one map: the last one counts",
         ),
         (
+            Warning::IgnoredSetting,
+            "ignored-setting",
+            ON,
+            "a setting without effect: a name that is nearly right, a store or an option that this version does not have",
+        ),
+        (
             Warning::LinkedFile,
             "linked-file",
             ON,
@@ -65,6 +73,12 @@ pub const WARNINGS: &[(Warning, &str, Level, &str)] = {
             "misspelt-backend",
             ON,
             "`<NAME:…>` that nearly names a backend, and is left as it is",
+        ),
+        (
+            Warning::OddSetting,
+            "odd-setting",
+            ON,
+            "a credential that ends in a line end",
         ),
         (
             Warning::SecretInMetadata,

@@ -12,6 +12,7 @@ mod structured;
 mod tests;
 mod validation;
 pub mod variables;
+mod warnings;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -62,6 +63,8 @@ pub struct Settings {
     pub backends: Vec<NamedBackend>,
     /// The name of the backend that `path:` means, if the file says it.
     pub default_backend: Option<Located>,
+    /// What is hardly meant as it is set.
+    pub warnings: Vec<Diagnostic>,
 }
 
 impl Settings {
@@ -92,15 +95,20 @@ pub fn load(request: &Request<'_>) -> Result<Settings, Vec<Diagnostic>> {
     let ours = file.as_ref().filter(|file| file.ours);
     let parsed = ours.map_or_else(|| Ok(structured::Structured::default()), structured::parse);
     match (layers, parsed) {
-        (Ok(layers), Ok(parsed)) if errors.is_empty() => Ok(Settings {
-            flat: flat::options(&layers),
-            overridden: losers(layers),
-            file: file.map(|file| file.source.name().to_owned()),
-            passed_over: file::passed_over(request),
-            plain: flat::plain(request.environment),
-            backends: parsed.backends,
-            default_backend: parsed.default_backend,
-        }),
+        (Ok(layers), Ok(parsed)) if errors.is_empty() => {
+            let mut settings = Settings {
+                flat: flat::options(&layers),
+                overridden: losers(layers),
+                file: file.as_ref().map(|file| file.source.name().to_owned()),
+                passed_over: file::passed_over(request),
+                plain: flat::plain(request.environment),
+                backends: parsed.backends,
+                default_backend: parsed.default_backend,
+                warnings: Vec::new(),
+            };
+            settings.warnings = warnings::find(&settings, file.as_ref());
+            Ok(settings)
+        }
         (layers, parsed) => {
             errors.extend(layers.err().into_iter().flatten());
             errors.extend(parsed.err().into_iter().flatten());

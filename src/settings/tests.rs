@@ -353,6 +353,101 @@ fn a_mistyped_variable_in_our_file_is_an_error_with_a_suggestion() {
     assert!(in_file(&[("c.yaml", text)]).load().is_ok());
 }
 
+/// The warnings of a file that sets a type, and of variables.
+fn warned(environment: &[(&str, &str)], name: &str, text: &str) -> String {
+    let case = Case {
+        files: &[(name, text)],
+        environment,
+        config: Some(name),
+    };
+    render(&case.load().unwrap().warnings, Rendering::PLAIN)
+}
+
+#[test]
+fn what_is_set_for_us_without_effect_is_warned_of() {
+    for (environment, text, expected) in [
+        (
+            &[][..],
+            "vault_tokn: CANARY\nunrelated: 1\n",
+            "vault_tokn in c.yaml is not known, and has no effect (help: did you mean VAULT_TOKEN?)",
+        ),
+        (
+            &[("AWS_REGION", "plain")],
+            "AWS_PROFILE: CANARY\n",
+            "AWS_PROFILE in c.yaml is not read by this version",
+        ),
+        (
+            &[("VAULT_WRAP_TTL", "1m")],
+            "AVP_TYPE: vault\n",
+            "the environment variable VAULT_WRAP_TTL is ignored: a wrapped answer could not be read",
+        ),
+        (
+            &[],
+            "backends: {a: {type: vault, wrapTtl: 1m}}\n",
+            "backends.a.wrapTtl in c.yaml is ignored: a wrapped answer could not be read",
+        ),
+        (
+            &[("MANIFUSE_COLOUR", "CANARY")],
+            "AVP_TYPE: vault\n",
+            "the environment variable MANIFUSE_COLOUR is not known, and has no effect",
+        ),
+        (
+            &[],
+            "other: {AVP_TYPE: vault}\n",
+            "c.yaml sets nothing that is read",
+        ),
+    ] {
+        let told = warned(environment, "c.yaml", text);
+        assert_eq!(told, format!("warning[ignored-setting]: {expected}\n"));
+    }
+    assert_eq!(
+        warned(&[], "c.ini", "AVP_TYPE=vault\n"),
+        "warning[ignored-setting]: c.ini sets nothing that is read (help: the keys of an INI file lie in sections; \
+         write KEY=value in a file that ends in .env)\n"
+    );
+}
+
+#[test]
+fn a_credential_with_a_line_end_is_warned_of() {
+    let tail = "ends in a line end, which is sent with it (help: store it without)";
+    assert_eq!(
+        warned(
+            &[("AVP_SECRET_ID", "CANARY\n")],
+            "c.yaml",
+            "AVP_ROLE_ID: \"CANARY\\n\"\n",
+        ),
+        format!(
+            "warning[odd-setting]: AVP_ROLE_ID in c.yaml {tail}\n\
+             warning[odd-setting]: the environment variable AVP_SECRET_ID {tail}\n"
+        )
+    );
+    assert_eq!(
+        warned(
+            &[],
+            "c.yaml",
+            "backends: {a: {type: vault, auth: {password: \"CANARY\\n\"}}}\n"
+        ),
+        format!("warning[odd-setting]: backends.a.auth.password in c.yaml {tail}\n")
+    );
+}
+
+#[test]
+fn what_may_be_right_is_not_warned_of() {
+    let environment = [
+        ("AWS_REGION", "r"),
+        ("VAULT_TOKN", "t"),
+        ("VAULT_CACERT_BYTES", "pem\n"),
+        ("SOPS_AGE_KEY", "key\n"),
+        ("ARGOCD_ENV_REPLICAS", "3"),
+        ("ARGOCD_ENV_AVP_TYPE", "vault"),
+        ("MANIFUSE_ROOT", "/"),
+        ("SOPS_AGE_KEY_CMD", "x"),
+    ];
+    for text in ["", "AVP_TYPE: vault\nAWS_DEFAULT_REGION: r\nother: 1\n"] {
+        assert_eq!(warned(&environment, "c.yaml", text), "");
+    }
+}
+
 #[test]
 fn one_setting_in_two_spellings_is_an_error_with_both_lines() {
     for (name, text, place) in [

@@ -58,6 +58,16 @@ impl Variable {
         }
     }
 
+    /// Whether it has no effect.
+    pub fn is_unread(&self) -> bool {
+        matches!(self.fate, Fate::NotYet | Fate::Ignored(_))
+    }
+
+    /// Whether it is what Vault knows someone by, letter for letter. Certificates and headers are not.
+    pub(super) fn is_credential_of_vault(&self) -> bool {
+        self.reader.starts_with("vault: ") && !self.shown
+    }
+
     /// Where its value goes, in a few words.
     pub fn goes_to(&self) -> String {
         match self.fate {
@@ -94,11 +104,10 @@ pub fn find(name: &str) -> Option<&'static Variable> {
     VARIABLES.iter().find(|variable| variable.name == name)
 }
 
-/// The variable that an unknown key of a settings file, or behind `ARGOCD_ENV_`, is likely to mean.
+/// The variable that an unknown name is likely to mean.
 pub(super) fn meant(upper: &str) -> Option<&'static str> {
-    let names = || VARIABLES.iter().map(|variable| variable.name);
-    let is_unknown = flat::is_key(upper) && find(upper).is_none();
-    is_unknown.then(|| nearest(upper, names().filter(|name| flat::is_key(name))))?
+    let names = VARIABLES.iter().map(|variable| variable.name);
+    find(upper).is_none().then(|| nearest(upper, names))?
 }
 
 /// The table as Markdown, as it stands in `docs/settings.md`.

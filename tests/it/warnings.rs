@@ -55,12 +55,28 @@ fn locked(program: Program) -> Program {
     program
 }
 
+fn ignored(program: Program) -> Program {
+    program
+        .file("app.yaml", "kind: X\n")
+        .env("ARGOCD_ENV_AWS_REGION", "eu-west-1")
+        .env("ARGOCD_ENV_VAULT_TOKN", "CANARY")
+        .env("MANIFUSE_TIMEOT", "5s")
+}
+
+fn odd(program: Program) -> Program {
+    program
+        .file("app.yaml", "kind: X\n")
+        .env("AVP_PASSWORD", "CANARY\n")
+}
+
 /// Runs a section's example at this level.
 fn example(name: &str, level: &str, section: &str) -> Run {
     let warn = format!("all=off,{name}={level}");
     match name {
         "linked-file" => run(&warn, linked, "k8s"),
         "unreadable-folder" => run(&warn, locked, "k8s"),
+        "ignored-setting" => run(&warn, ignored, "app.yaml"),
+        "odd-setting" => run(&warn, odd, "app.yaml"),
         _ => run(
             &warn,
             |program| program.file("app.yaml", block(section, "yaml warned")),
@@ -127,7 +143,7 @@ fn can_read_everything() -> bool {
 fn by_default_all_but_one_are_told() {
     for (name, section) in sections() {
         let manifest = match name {
-            "linked-file" | "unreadable-folder" => continue,
+            "linked-file" | "unreadable-folder" | "ignored-setting" | "odd-setting" => continue,
             _ => block(section, "yaml warned"),
         };
         let told = run(

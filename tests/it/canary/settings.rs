@@ -233,6 +233,16 @@ fn files() -> Vec<Case> {
             "s.env",
             format!("avp_password={SETTING}\nAVP_PASSWORD={SETTING}\n"),
         ),
+        case(
+            "a mistyped variable beside an error",
+            2,
+            "did you mean VAULT_TOKEN?",
+        )
+        .settings("s.yaml", format!("VAULT_TOKN: {SETTING}\n"))
+        .env("AVP_AUTH_TYPE", "x"),
+        case("a line end beside an error", 2, "ends in a line end")
+            .settings("s.yaml", format!("AVP_PASSWORD: \"{SETTING}\\n\"\n"))
+            .env("AVP_AUTH_TYPE", "x"),
         case("a NUL", 2, "AVP_PASSWORD holds a NUL")
             .settings("s.yaml", format!("AVP_PASSWORD: \"{SETTING}\\0\"\n")),
         case("no file", 2, "no such file").env("MANIFUSE_CONFIG", "nothing.yaml"),
