@@ -21,6 +21,14 @@ pub(super) struct Entry {
     pub(super) value_span: Span,
 }
 
+impl Entry {
+    /// The key as messages show it: of `KEY=value`, where YAML wants a colon, not the value.
+    pub(super) fn shown(&self) -> &str {
+        let end = self.key.find(['=', ':', '\n']);
+        end.map_or(&self.key, |end| &self.key[..=end])
+    }
+}
+
 /// A value. Settings are texts in the end, so that numbers are texts here.
 #[derive(Debug)]
 pub(super) enum Node {

@@ -76,10 +76,10 @@ pub(super) fn parse(file: &SettingsFile) -> Result<Structured, Vec<Diagnostic>> 
             }
             key if flat::is_key(&key.to_uppercase()) => {
                 if let Some(meant) = variables::meant(&key.to_uppercase()) {
-                    parser.unknown(entry.span, key, &[meant]);
+                    parser.unknown(entry.span, entry.shown(), &[meant]);
                 }
             }
-            key => parser.unknown(entry.span, key, &KEYS),
+            _ => parser.unknown(entry.span, entry.shown(), &KEYS),
         }
     }
     if parser.errors.is_empty() {
@@ -153,7 +153,7 @@ impl Parser<'_> {
         let name = entry.key.as_str();
         if !is_name(name) {
             let hint = "use letters, digits, -, _ and ., and begin with a letter or digit";
-            let message = format!("{name:?} cannot be the name of a backend");
+            let message = format!("{:?} cannot be the name of a backend", entry.shown());
             let error = error_at(self.source(), entry.span, message).with_hint(hint);
             self.errors.push(error);
             return None;
@@ -183,7 +183,7 @@ impl Parser<'_> {
         prefix: &str,
         out: &mut Vec<BackendSetting>,
     ) {
-        let key = format!("{prefix}{}", entry.key);
+        let key = format!("{prefix}{}", entry.shown());
         let name = format!("backends.{backend}.{key}");
         self.errors
             .extend(document::nul_error(self.source(), entry, &name));

@@ -152,6 +152,10 @@ impl Conversion<'_, '_> {
             (Some(ScalarType::Other(Resolved::Bool(truth))), _) => Ok(truth.to_string()),
             (Some(ScalarType::Other(Resolved::Integer(integer))), _) => Ok(integer.to_string()),
             (Some(ScalarType::Other(Resolved::Float(float))), _) => Ok(float_key(float)),
+            (Some(ScalarType::Binary), Some(text)) => match crate::yaml::decode_base64(text) {
+                Some(bytes) => Ok(String::from_utf8_lossy(&bytes).into_owned()),
+                None => self.error(id, "!!binary that is not base64"),
+            },
             (Some(_), Some(text)) => Ok(text.to_owned()),
             _ => self.error(id, "a key that is a list or a map"),
         }
@@ -219,6 +223,12 @@ mod tests {
             show(&from_yaml(keys).unwrap()),
             "{1.234568e+09:1,1e+07:1,1.2345675e+06:1,1e-05:1,8:1,123456.5:1,0.0001:1,-.inf:1,.nan:1}"
         );
+    }
+
+    #[test]
+    fn a_binary_key_is_what_its_base64_says() {
+        assert_eq!(show(&from_yaml("!!binary aGk=: 1").unwrap()), "{hi:1}");
+        assert!(from_yaml("!!binary a: 1").is_err());
     }
 
     #[test]

@@ -277,6 +277,21 @@ fn structured() -> Vec<Case> {
             "backends: {prod: {type: vault, auth: {type: token, token: \"T!\\0\"}}}\n",
         ),
         file(
+            "a value within an unknown key",
+            "unknown setting password=",
+            "\"password=S!\": x\nbackends: {}\n",
+        ),
+        file(
+            "a value within a backend's name",
+            "cannot be the name",
+            "backends: {\"prod:S!\": {}}\n",
+        ),
+        file(
+            "a value within a backend's key",
+            "has no setting auth.token=",
+            "backends: {prod: {type: vault, auth: {type: token, \"token=S!\": x}}}\n",
+        ),
+        file(
             "an unknown key of a backend",
             "has no setting auth.tokn",
             "backends: {prod: {type: vault, auth: {type: token, tokn: T!}}}\n",
