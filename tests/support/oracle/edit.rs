@@ -51,8 +51,8 @@ fn edits_stay_in_strings(text: &str, edits: &[Edit]) {
     assert!(end <= text.len());
 }
 
-/// Where the nodes that may be written again stand, each with what belongs to it: properties and header before it,
-/// blank lines behind it. Where an entry may be removed, everything.
+/// Where the scalars that may be written again stand, each with what belongs to it: properties and header before it,
+/// blank lines behind it. Where entries may be removed or added, everything.
 fn places(text: &str) -> Vec<std::ops::Range<usize>> {
     let format = Format::of(text);
     let mut places = Vec::new();
@@ -60,14 +60,14 @@ fn places(text: &str) -> Vec<std::ops::Range<usize>> {
         let Ok((Some(document), _)) = Document::read(text, chunk, format) else {
             continue;
         };
-        if document
-            .annotations()
-            .is_true("avp.kubernetes.io/remove-missing")
-        {
+        let annotations = document.annotations();
+        let all = ["avp.kubernetes.io/remove-missing", "manifuse.io/expand"];
+        if all.iter().any(|name| annotations.get(name).is_some()) {
             places.push(chunk.range());
         }
         let tree = &document.tree;
-        for node in (0..tree.len()).map(|id| tree.node(id)) {
+        let scalars = (0..tree.len()).filter(|id| tree.text(*id).is_some());
+        for node in scalars.map(|id| tree.node(id)) {
             let behind = &document.text[node.span.end..];
             let blank = behind.len() - behind.trim_start().len();
             places.push(document.offset + node.after..document.offset + node.span.end + blank);
