@@ -53,7 +53,7 @@ pub(super) struct Site {
     pub style: Style,
     /// Where the token before it ended.
     pub after: usize,
-    /// A `!!str` or `!!binary` tag, which a value that is no string must lose.
+    /// Its tag, which a value that is no string must lose: it makes text of it.
     pub tag: Option<Span>,
     pub in_flow: bool,
     /// Whether an alias stands there: it is written whole.
@@ -165,15 +165,10 @@ fn site(document: &Document<'_>, string: &StringNode<'_>) -> Site {
         NodeKind::Scalar(_, style) => (*style, false),
         _ => (Style::Plain, true),
     };
-    let is_string_tag = matches!(
-        node.properties.tag(),
-        Some("tag:yaml.org,2002:str" | "tag:yaml.org,2002:binary")
-    );
     let tag = node
         .properties
         .tag
         .as_ref()
-        .filter(|_| is_string_tag)
         .and_then(|tag| tag.span)
         .map(|span| span.shifted(document.offset));
     Site {

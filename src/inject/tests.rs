@@ -109,6 +109,7 @@ fn values_go_in_place() {
         ("X", "v: a<pass>\n", "v: \"ap@ss: #1\"\n"),
         ("X", "v: <num>\n", "v: 80\n"),
         ("X", "v: !!str <num>\n", "v: 80\n"),
+        ("X", "v: !any &a <num>\nw: ! <num>\n", "v: &a 80\nw: 80\n"),
         ("X", "v: [<map>, 5]\n", "v: [{\"k\": \"v\"}, 5]\n"),
         ("X", "v: <empty>\n", "v: \"\"\n"),
         ("X", "v: |\n  a\n  <num>\nw: 1\n", "v: 80\nw: 1\n"),

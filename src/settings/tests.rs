@@ -139,6 +139,24 @@ fn names_in_files_may_be_in_any_case_and_numbers_and_bools_are_texts() {
 }
 
 #[test]
+fn numbers_are_found_behind_a_byte_order_mark_and_any_line_end() {
+    for file in [
+        "\u{feff}AVP_KV_VERSION: 17\n",
+        "VAULT_ADDR: x\rAVP_KV_VERSION: 17\r",
+    ] {
+        let (value, _) = winner(&[], file, "AVP_KV_VERSION").unwrap();
+        assert_eq!(value, "17", "{file:?}");
+    }
+    for file in ["\u{feff}4", "\n\u{feff}2 "] {
+        let broken = in_file(&[("c.yaml", file)]).failure();
+        assert_eq!(
+            broken,
+            "error: While parsing config\n --> c.yaml:1:1\n  = cause: expected keys and values\n"
+        );
+    }
+}
+
+#[test]
 fn only_the_two_types_are_trimmed_and_only_the_kv_version_has_a_default() {
     let environment = [
         ("AVP_TYPE", " vault\n"),

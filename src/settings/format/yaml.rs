@@ -10,6 +10,9 @@ use crate::diagnostics::{Diagnostic, Source, Span};
 use crate::env::Environment;
 use crate::secret::Text;
 use crate::settings::document::{Entry, Node, failed};
+use crate::yaml::lines;
+
+const BYTE_ORDER_MARK: char = '\u{feff}';
 
 /// Reads YAML. Two equal keys are an error.
 pub(super) fn parse(source: &Arc<Source>, _: &Environment) -> Result<Vec<Entry>, Box<Diagnostic>> {
@@ -22,12 +25,13 @@ pub(super) fn parse_json(
     _: &Environment,
 ) -> Result<Vec<Entry>, Box<Diagnostic>> {
     let text = source.text();
-    let text = text.strip_prefix('\u{feff}').unwrap_or(text);
+    let text = text.strip_prefix(BYTE_ORDER_MARK).unwrap_or(text);
     if let Err(error) = serde_json::from_str::<IgnoredAny>(text) {
         let line = text
             .split_inclusive('\n')
             .take(error.line().saturating_sub(1));
         let offset = line.map(str::len).sum::<usize>() + error.column().saturating_sub(1);
+        let offset = offset + source.text().len() - text.len();
         let message = error.to_string();
         let end = message.rfind(" at line ").unwrap_or(message.len());
         return Err(failed(source, offset, &message[..end]));
@@ -94,9 +98,11 @@ fn own_words(error: &Error) -> Option<&'static str> {
 /// The byte at a line and column; the parser does not always know bytes.
 fn offset(text: &str, location: Location) -> usize {
     let index = |number: u64| usize::try_from(number).map_or(0, |number| number.saturating_sub(1));
-    let mut start = 0;
-    for line in text.split_inclusive('\n').take(index(location.line())) {
-        start += line.len();
+    let line = lines::of(text, 0, text.len()).nth(index(location.line()));
+    let mut start = line.map_or(text.len(), |line| line.start);
+    if text[start..].starts_with(BYTE_ORDER_MARK) {
+        // To the parser it is no character.
+        start += BYTE_ORDER_MARK.len_utf8();
     }
     let column = text[start..].char_indices().nth(index(location.column()));
     column.map_or(text.len(), |(at, _)| start + at)

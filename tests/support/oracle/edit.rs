@@ -8,6 +8,7 @@ use manifuse::modifier::stringify;
 use manifuse::secret::{Map, Value};
 use manifuse::yaml::edit::Edit;
 
+use super::readers::same_shape;
 use super::{input, split as reading};
 use crate::support::expectation::{Expectation, as_text, to_tree, trees};
 use crate::support::render::look;
@@ -136,24 +137,6 @@ fn kind(document: &Tree) -> &str {
 fn is_text(secret: &Map) -> bool {
     let utf8 = |value: &Value| !matches!(value, Value::String(text) if text.expose_str().is_none());
     secret.iter().all(|(_, value)| utf8(value))
-}
-
-/// Whether both readers see the same structure and texts; what a plain scalar is they may see each in its own way.
-fn same_shape(a: &Tree, b: &Tree) -> bool {
-    match (a, b) {
-        (Tree::Map(a), Tree::Map(b)) => {
-            a.len() == b.len()
-                && a.iter()
-                    .zip(b)
-                    .all(|(a, b)| a.0 == b.0 && same_shape(a.1, b.1))
-        }
-        (Tree::List(a), Tree::List(b)) => {
-            a.len() == b.len() && a.iter().zip(b).all(|(a, b)| same_shape(a, b))
-        }
-        (Tree::Map(_) | Tree::List(_), _) | (_, Tree::Map(_) | Tree::List(_)) => false,
-        (Tree::String(a), Tree::String(b)) => a == b,
-        _ => true,
-    }
 }
 
 /// Whether `Expectation` knows what becomes of a document: no annotations of ours, only placeholders of the one form,

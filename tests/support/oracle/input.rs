@@ -88,11 +88,6 @@ pub(super) fn marks_are_values(text: &str) -> bool {
     })
 }
 
-/// Whether a text holds what ends a line in YAML 1.1, which Kubernetes' reader follows, and not in 1.2, which ours does.
-pub(super) fn has_old_line_ends(text: &str) -> bool {
-    text.contains(['\u{85}', '\u{2028}', '\u{2029}'])
-}
-
 /// Nothing that is told may be a bug, or hold a marked secret.
 pub(super) fn check_told(told: &[Diagnostic]) {
     let text = render(told, Rendering::PLAIN);

@@ -7,6 +7,7 @@ mod edit;
 mod grammar;
 mod input;
 mod modifier;
+mod readers;
 mod settings;
 mod split;
 

@@ -9,9 +9,8 @@ use manifuse::yaml::tree::{NodeKind, Tree as Nodes};
 use manifuse::yaml::value::from_tree;
 use manifuse::yaml::{EventKind, EventReader, Style, YamlReader};
 
-use super::input;
+use super::{input, readers};
 use crate::support::expectation::to_tree;
-use crate::support::kube_yaml;
 use crate::support::render::render;
 use crate::support::tree::{Tree, differences};
 
@@ -196,19 +195,15 @@ fn maps(scalar: &Scalar<'_>, decoded: &str) {
     }
 }
 
-/// Where Kubernetes' reader takes the document, it sees what we see.
+/// Where other readers agree about the document, we see the same.
 fn reads_as_others_do(document: &Document<'_>) {
-    if input::has_old_line_ends(document.text) {
-        return;
-    }
-    let Some(ours) = tree(document) else {
-        return;
-    };
     let theirs = match document.format {
-        Format::Yaml => kube_yaml::document(document.text.as_bytes()),
-        Format::Json => kube_yaml::documents(document.text.as_bytes()).map(|mut all| all.remove(0)),
+        Format::Yaml => readers::agreed(document.text),
+        Format::Json => serde_json::from_str::<serde_json::Value>(document.text)
+            .ok()
+            .map(|json| Tree::from(&json)),
     };
-    if let Ok(theirs) = theirs {
+    if let (Some(ours), Some(theirs)) = (tree(document), theirs) {
         let lines = differences(&theirs, &ours);
         assert!(
             lines.is_empty(),
