@@ -7,6 +7,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use manifuse::secret::{Map, Value};
 
+use super::kube_yaml::go_text;
 use super::tree::{Number, Tree, fits_64_bits};
 
 /// What a document becomes, as `avp-compat.md` 7.1 to 7.3 say.
@@ -110,7 +111,7 @@ fn to_number(literal: &str) -> Number {
 /// A value as another reader sees it.
 pub(crate) fn to_tree(value: &Value) -> Tree {
     match value {
-        Value::String(text) => Tree::String(text.expose_str().unwrap().to_owned()),
+        Value::String(text) => Tree::String(go_text(text.expose())),
         Value::Bool(truth) => Tree::Bool(*truth),
         Value::Number(number) => Tree::Number(to_number(number.expose())),
         Value::List(items) => Tree::List(items.iter().map(to_tree).collect()),

@@ -254,13 +254,15 @@ fn binary(text: &str) -> Result<Tree, String> {
     let bytes = base64
         .decode(text.replace(['\r', '\n'], ""))
         .map_err(|_| "!!binary value contains invalid base64 data".to_owned())?;
-    // Go writes one replacement character for each bad byte.
-    Ok(Tree::String(
-        bytes
-            .utf8_chunks()
-            .map(|chunk| chunk.valid().to_owned() + &"\u{fffd}".repeat(chunk.invalid().len()))
-            .collect(),
-    ))
+    Ok(Tree::String(go_text(&bytes)))
+}
+
+/// Bytes as Go writes them into JSON: one replacement character for each bad byte.
+pub(crate) fn go_text(bytes: &[u8]) -> String {
+    let chunks = bytes.utf8_chunks();
+    chunks
+        .map(|chunk| chunk.valid().to_owned() + &"\u{fffd}".repeat(chunk.invalid().len()))
+        .collect()
 }
 
 /// A scalar as a value: infinities and "not a number" cannot be JSON, other floats get one spelling.
