@@ -33,12 +33,21 @@ pub(super) fn load(request: &Request<'_>) -> Result<Option<SettingsFile>, Box<Di
         return read(name, &request.folder.join(name), request.environment).map(Some);
     }
     for path in places(request) {
-        if path.exists() {
+        if is_there(&path) {
             let name = path.strip_prefix(request.folder).unwrap_or(&path);
             return read(&name.to_string_lossy(), &path, request.environment).map(Some);
         }
     }
     Ok(None)
+}
+
+/// Whether there is a file, or what cannot be looked at: passing that over would drop an operator's settings unsaid.
+/// Below a file that is rendered there is nothing.
+fn is_there(path: &Path) -> bool {
+    use io::ErrorKind::{NotADirectory, NotFound};
+    !path
+        .symlink_metadata()
+        .is_err_and(|error| matches!(error.kind(), NotFound | NotADirectory))
 }
 
 /// Where our file may lie unnamed: the first that is there counts.
@@ -113,6 +122,9 @@ fn read_source(name: &str, path: &Path) -> Result<Source, Box<Diagnostic>> {
     // Asked before it is opened: opening a pipe waits for a writer.
     let metadata = path.metadata().map_err(|error| {
         let error = failed("open", &error);
+        if is_there(path) {
+            return error;
+        }
         Box::new(error.with_hint("-c or MANIFUSE_CONFIG names it, from the working directory"))
     })?;
     if metadata.is_dir() {

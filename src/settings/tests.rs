@@ -294,6 +294,26 @@ fn our_file_is_found_in_the_system_folder_then_on_the_way_to_what_is_rendered_bu
     }
 }
 
+#[test]
+fn our_file_that_cannot_be_opened_is_an_error_and_no_other_place_counts() {
+    let folder = tempfile::tempdir().unwrap();
+    let system = folder.path().join("etc");
+    fs::create_dir(&system).unwrap();
+    fs::write(folder.path().join("manifuse.yaml"), "AVP_ROLE_ID: here\n").unwrap();
+    std::os::unix::fs::symlink("nosuch", system.join("manifuse.yaml")).unwrap();
+    let loaded = load(&Request {
+        environment: &Environment::default(),
+        folder: folder.path(),
+        rendered: folder.path(),
+        system_folder: &system,
+        config: None,
+    });
+    assert_eq!(
+        render(&loaded.unwrap_err(), Rendering::PLAIN),
+        "error: open etc/manifuse.yaml: no such file or directory\n"
+    );
+}
+
 const OURS: &str = "\
 AVP_ROLE_ID: role
 defaultBackend: prod
