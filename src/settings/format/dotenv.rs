@@ -8,6 +8,7 @@ use std::sync::{Arc, LazyLock};
 
 use regex::{Captures, Regex};
 
+use super::{EXPANSION, TOO_LARGE};
 use crate::diagnostics::{Diagnostic, Source, Span};
 use crate::env::Environment;
 use crate::secret::Text;
@@ -31,6 +32,7 @@ pub(super) fn parse(
 ) -> Result<Vec<Entry>, Box<Diagnostic>> {
     let mut values = BTreeMap::new();
     let mut entries: Vec<Entry> = Vec::new();
+    let mut room = Some(EXPANSION);
     let mut start = 0;
     for line in source.text().split_inclusive('\n') {
         let content = line.strip_prefix('\u{feff}').unwrap_or(line);
@@ -45,7 +47,10 @@ pub(super) fn parse(
         };
         let key = found.name("key").expect("the expression has it");
         let value = found.name("value").map_or("", |value| value.as_str());
-        let value = expand(value, &values, environment);
+        let value = expand(value, &values, environment, &mut room);
+        if room.is_none() {
+            return Err(failed(source, content_start, TOO_LARGE));
+        }
         values.insert(key.as_str().to_owned(), value.clone());
         let span = Span::from(key.range()).shifted(content_start);
         let value = Node::Scalar(Text::from(value));
@@ -54,7 +59,13 @@ pub(super) fn parse(
     Ok(entries)
 }
 
-fn expand(raw: &str, above: &BTreeMap<String, String>, environment: &Environment) -> String {
+/// Fills in variables; of `room` is taken what they bring, and nothing is left of it once they bring too much.
+fn expand(
+    raw: &str,
+    above: &BTreeMap<String, String>,
+    environment: &Environment,
+    room: &mut Option<usize>,
+) -> String {
     let single = raw.starts_with('\'');
     let double = raw.starts_with('"');
     let raw = raw.trim_matches(' ');
@@ -75,12 +86,15 @@ fn expand(raw: &str, above: &BTreeMap<String, String>, environment: &Environment
             return kept.to_owned();
         }
         match found.get(1) {
-            Some(name) if !single => above
-                .get(name.as_str())
-                .map(String::as_str)
-                .or_else(|| environment.get(name.as_str()))
-                .unwrap_or_default()
-                .to_owned(),
+            Some(name) if !single => {
+                let value = above
+                    .get(name.as_str())
+                    .map(String::as_str)
+                    .or_else(|| environment.get(name.as_str()))
+                    .unwrap_or_default();
+                *room = room.and_then(|room| room.checked_sub(value.len()));
+                room.map_or_else(String::new, |_| value.to_owned())
+            }
             _ => whole.to_owned(),
         }
     };
@@ -126,6 +140,18 @@ mod tests {
             panic!("{entry:?}");
         };
         value.expose_str().unwrap().to_owned()
+    }
+
+    #[test]
+    fn lines_that_double_each_other_are_an_error() {
+        let line = |i: usize| format!("A{i}=$A{0}$A{0}\n", i - 1);
+        let text = "A0=SECRET\n".to_owned() + &(1..50).map(line).collect::<String>();
+        let error = render(&[*parse_text(&text).unwrap_err()], Rendering::PLAIN);
+        assert!(
+            error.ends_with(&format!("  = cause: {TOO_LARGE}\n")),
+            "{error}"
+        );
+        assert!(!error.contains("SECRET"), "{error}");
     }
 
     #[test]

@@ -9,6 +9,7 @@ use hcl_edit::parser::parse_body;
 use hcl_edit::structure::{Block, BlockLabel, Body, Structure};
 use hcl_edit::template::{Element, Template};
 
+use super::DEPTH;
 use super::yaml::parse_json;
 use crate::diagnostics::{Diagnostic, Source, Span};
 use crate::env::Environment;
@@ -50,6 +51,14 @@ impl Reader<'_> {
     }
 
     fn block(&self, block: &Block) -> Result<Entry, Box<Diagnostic>> {
+        let place = span(block.ident.span());
+        if block.labels.len() > DEPTH {
+            return Err(failed(
+                self.0,
+                place.start,
+                "a block has more than 64 labels",
+            ));
+        }
         let mut keys: Vec<&str> = vec![block.ident.as_str()];
         keys.extend(block.labels.iter().map(|label| match label {
             BlockLabel::Ident(ident) => ident.as_str(),
@@ -57,7 +66,7 @@ impl Reader<'_> {
         }));
         let last = keys.pop().expect("a block has a name");
         let value = Node::Map(self.body(&block.body)?);
-        let entry = Entry::at(last, span(block.ident.span()), value);
+        let entry = Entry::at(last, place, value);
         Ok(entry.below(keys.into_iter()))
     }
 
@@ -165,6 +174,24 @@ mod tests {
         ] {
             assert_eq!(show(&read(text).unwrap()), shown, "{text}");
         }
+    }
+
+    #[test]
+    fn deep_nesting_is_an_error() {
+        for piece in ["a {\n", "a = [", "a = {", "a = (", "a = -", "a = \"${"] {
+            let nested = piece.trim_start_matches("a = ").repeat(200_000);
+            let start = if piece.starts_with("a = ") {
+                "a = "
+            } else {
+                ""
+            };
+            assert!(read(&(start.to_owned() + &nested)).is_err(), "{piece}");
+        }
+        let labels = "x = 1\na ".to_owned() + &"SECRET ".repeat(200_000) + "{\n}\n";
+        assert_eq!(
+            render(&[*read(&labels).unwrap_err()], Rendering::PLAIN),
+            "error: While parsing config\n --> x.hcl:2:1\n  = cause: a block has more than 64 labels\n"
+        );
     }
 
     #[test]

@@ -1,11 +1,12 @@
 //! Settings in INI files. Each key lies in a section, `default` where none is named, and AVP looks at none of them: such
 //! a file sets nothing there. We read it to say so, and for the sections of our own form.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use configparser::ini::Ini;
 
-use super::line_start;
+use super::Lines;
 use crate::diagnostics::{Diagnostic, Source, Span};
 use crate::env::Environment;
 use crate::secret::Text;
@@ -16,7 +17,7 @@ pub(super) fn parse(source: &Arc<Source>, _: &Environment) -> Result<Vec<Entry>,
     let text = source.text().trim_start_matches('\u{feff}');
     let wrong = |line| {
         let cause = "expected [section] or KEY=value";
-        failed(source, line_start(source.text(), line), cause)
+        failed(source, Lines::of(source.text()).start(line), cause)
     };
     let sections = Ini::new_cs().read(text.to_owned()).map_err(|error| {
         // The parser tells lines in its text only, at its beginning.
@@ -26,12 +27,15 @@ pub(super) fn parse(source: &Arc<Source>, _: &Environment) -> Result<Vec<Entry>,
             .unwrap_or(digits.len());
         wrong(digits[..end].parse().unwrap_or(1))
     })?;
+    let places = places(source.text());
+    let place =
+        |section: &str, key: Option<&str>| places.get(&(section, key)).copied().unwrap_or(0);
     let mut entries = Vec::new();
     for (section, keys) in sections {
-        let span = Span::at(start_of(source, |line| line == format!("[{section}]")));
+        let span = Span::at(place(&section, None));
         let mut map = Vec::new();
         for (key, value) in keys {
-            let at = start_of(source, |line| line.starts_with(key.as_str()));
+            let at = place(&section, Some(&key));
             let Some(value) = value else {
                 return Err(failed(source, at, "expected [section] or KEY=value"));
             };
@@ -49,16 +53,26 @@ pub(super) fn parse(source: &Arc<Source>, _: &Environment) -> Result<Vec<Entry>,
     Ok(entries)
 }
 
-/// Where the first such line begins; the parser keeps no places.
-fn start_of(source: &Source, is_meant: impl Fn(&str) -> bool) -> usize {
-    let mut start = 0;
-    for line in source.text().split_inclusive('\n') {
-        if is_meant(line.trim_start_matches('\u{feff}').trim()) {
-            return start;
+/// Where sections (by no key) and their keys stand; the parser keeps no places.
+fn places(text: &str) -> BTreeMap<(&str, Option<&str>), usize> {
+    let mut places = BTreeMap::new();
+    let (mut section, mut start) = ("default", 0);
+    for line in text.split_inclusive('\n') {
+        let content = line.split([';', '#']).next().unwrap_or_default();
+        let content = content.trim_start_matches('\u{feff}').trim();
+        let name = content
+            .strip_prefix('[')
+            .and_then(|name| name.strip_suffix(']'));
+        if let Some(name) = name {
+            section = name.trim();
+            places.entry((section, None)).or_insert(start);
+        } else {
+            let key = content.split(['=', ':']).next().unwrap_or_default();
+            places.insert((section, Some(key.trim())), start);
         }
         start += line.len();
     }
-    0
+    places
 }
 
 #[cfg(test)]
@@ -85,6 +99,20 @@ mod tests {
         ] {
             assert_eq!(show(&read(text).unwrap()), shown, "{text}");
         }
+    }
+
+    #[test]
+    fn a_key_points_into_its_own_section() {
+        let entries = read("AB=1\nA=2\n[x] ; c\nA : 3\n").unwrap();
+        let show = |entry: &Entry| {
+            let Node::Map(keys) = &entry.value else {
+                panic!("{entry:?}");
+            };
+            let keys: Vec<_> = keys.iter().map(|key| key.span.start).collect();
+            (entry.span.start, keys)
+        };
+        let places: Vec<_> = entries.iter().map(show).collect();
+        assert_eq!(places, [(0, vec![0, 5]), (9, vec![17])]);
     }
 
     #[test]

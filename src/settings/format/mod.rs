@@ -48,8 +48,24 @@ pub(super) fn endings() -> String {
     endings.join(" ")
 }
 
-/// The byte at which a line begins; lines count from 1.
-fn line_start(text: &str, line: usize) -> usize {
-    let before = text.split_inclusive('\n').take(line.saturating_sub(1));
-    before.map(str::len).sum()
+/// Keys within keys, and references within references: far more than anybody writes, far less than a stack holds.
+const DEPTH: usize = 64;
+/// All that references of a file may bring in, so that a few lines that double each other do not fill the memory.
+const EXPANSION: usize = 1 << 20;
+/// The words for a file that goes past it.
+const TOO_LARGE: &str = "what ${...} stands for has more than 1 MiB in all";
+
+/// The bytes at which lines begin.
+struct Lines(Vec<usize>);
+
+impl Lines {
+    fn of(text: &str) -> Self {
+        let after = text.match_indices('\n').map(|(end, _)| end + 1);
+        Self(std::iter::once(0).chain(after).collect())
+    }
+
+    /// Where a line begins; lines count from 1.
+    fn start(&self, line: usize) -> usize {
+        self.0.get(line.saturating_sub(1)).copied().unwrap_or(0)
+    }
 }

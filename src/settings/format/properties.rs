@@ -1,19 +1,17 @@
 //! Settings as Java properties in UTF-8. Dots in a key are maps in maps, and `${name}` is another key of the file or a
 //! variable of the environment, as AVP's reader has it.
 
+use std::cell::Cell;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use java_properties::{LineContent, PropertiesIter};
 
-use super::line_start;
+use super::{DEPTH, EXPANSION, Lines, TOO_LARGE};
 use crate::diagnostics::{Diagnostic, Source, Span};
 use crate::env::Environment;
 use crate::secret::Text;
 use crate::settings::document::{Entry, Node, failed, put};
-
-/// References within references that are followed: far more than anybody writes, far less than a stack holds.
-const DEPTH: usize = 64;
 
 /// Reads all keys. Of two equal ones the last counts.
 pub(super) fn parse(
@@ -21,13 +19,14 @@ pub(super) fn parse(
     environment: &Environment,
 ) -> Result<Vec<Entry>, Box<Diagnostic>> {
     let text = source.text().trim_start_matches('\u{feff}');
+    let lines = Lines::of(source.text());
     let mut pairs = Vec::new();
     for line in PropertiesIter::new_with_encoding(text.as_bytes(), encoding_rs::UTF_8) {
         let line = line.map_err(|error| {
-            let start = line_start(source.text(), error.line_number().unwrap_or(1));
+            let start = lines.start(error.line_number().unwrap_or(1));
             failed(source, start, "there is an escape that means nothing")
         })?;
-        let start = line_start(source.text(), line.line_number());
+        let start = lines.start(line.line_number());
         if let LineContent::KVPair(key, value) = line.consume_content() {
             pairs.push((key, value, start));
         }
@@ -38,13 +37,17 @@ pub(super) fn parse(
             .map(|(key, value, _)| (key.as_str(), value.as_str()))
             .collect(),
         environment,
+        room: Cell::new(EXPANSION),
     };
     let mut entries = Vec::new();
     for (key, _, start) in &pairs {
         let value = values
             .expand(values.keys[key.as_str()], DEPTH)
             .map_err(|cause| failed(source, *start, cause))?;
-        let mut path: Vec<&str> = key.split('.').collect();
+        let mut path: Vec<&str> = key.split('.').take(DEPTH + 1).collect();
+        if path.len() > DEPTH {
+            return Err(failed(source, *start, "a key has more than 64 parts"));
+        }
         let last = path.pop().unwrap_or_default();
         let entry = Entry::at(last, Span::at(*start), Node::Scalar(Text::from(value)));
         put(&mut entries, entry.below(path.into_iter()));
@@ -55,6 +58,8 @@ pub(super) fn parse(
 struct Values<'a> {
     keys: BTreeMap<&'a str, &'a str>,
     environment: &'a Environment,
+    /// How much references may still bring in.
+    room: Cell<usize>,
 }
 
 impl Values<'_> {
@@ -65,11 +70,15 @@ impl Values<'_> {
         while let Some((before, reference)) = rest.split_once("${") {
             let (name, after) = reference.split_once('}').ok_or("a ${ has no }")?;
             out.push_str(before);
-            match self.keys.get(name) {
+            let value = match self.keys.get(name) {
                 Some(_) if depth == 0 => return Err("a ${...} means itself"),
-                Some(value) => out.push_str(&self.expand(value, depth - 1)?),
-                None => out.push_str(self.environment.get(name).unwrap_or_default()),
-            }
+                Some(value) => &self.expand(value, depth - 1)?,
+                None => self.environment.get(name).unwrap_or_default(),
+            };
+            // One more for each: nothing, taken often enough, takes for ever.
+            let room = self.room.get().checked_sub(value.len() + 1);
+            self.room.set(room.ok_or(TOO_LARGE)?);
+            out.push_str(value);
             rest = after;
         }
         Ok(out + rest)
@@ -104,6 +113,34 @@ mod tests {
         ] {
             assert_eq!(show(&read(text).unwrap()), shown, "{text}");
         }
+    }
+
+    #[test]
+    fn what_has_no_end_is_an_error() {
+        let double = |first: &str| {
+            let line = |i: usize| format!("a{i}=${{a{0}}}${{a{0}}}\n", i - 1);
+            format!("a0={first}\n") + &(1..50).map(line).collect::<String>()
+        };
+        for (text, cause) in [
+            (double("SECRET"), TOO_LARGE),
+            (double(""), TOO_LARGE),
+            (
+                "a.".repeat(500_000) + "a=SECRET\n",
+                "a key has more than 64 parts",
+            ),
+        ] {
+            let error = render(&[*read(&text).unwrap_err()], Rendering::PLAIN);
+            assert!(error.ends_with(&format!("  = cause: {cause}\n")), "{error}");
+            assert!(!error.contains("SECRET"), "{error}");
+        }
+        assert!(read(&("a.".repeat(63) + "a=x\n")).is_ok());
+    }
+
+    #[test]
+    fn each_key_of_a_long_file_points_to_its_line() {
+        let lines = 200_000;
+        let entries = read(&"a=1\n".repeat(lines)).unwrap();
+        assert_eq!(entries.last().unwrap().span.start, (lines - 1) * 4);
     }
 
     #[test]

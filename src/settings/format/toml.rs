@@ -88,6 +88,18 @@ mod tests {
     }
 
     #[test]
+    fn deep_nesting_is_an_error() {
+        for text in [
+            "a = ".to_owned() + &"[".repeat(200_000),
+            "a = ".to_owned() + &"{a=".repeat(200_000),
+            "a.".repeat(200_000) + "a = 1\n",
+            "[".to_owned() + &"a.".repeat(200_000) + "a]\nb = 1\n",
+        ] {
+            assert!(read(&text).is_err(), "{}", &text[..9]);
+        }
+    }
+
+    #[test]
     fn syntax_errors_name_the_place_and_quote_nothing() {
         let expected = "expected KEY = value, where texts stand in quotes";
         for (text, place, cause) in [
