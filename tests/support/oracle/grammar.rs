@@ -212,16 +212,11 @@ fn named(text: &[u8]) {
     assert_eq!(starts, wanted, "{}", text.escape_ascii());
 }
 
-/// Key and version are one line each, and more than white space.
+/// The path holds no white space; key and version are one line each, and more than white space.
 fn one_line_parts(matched: &[u8]) -> bool {
     let text = String::from_utf8_lossy(&matched[1..matched.len() - 1]);
-    let head = text.split('|').next().unwrap_or_default();
-    head.trim_matches(' ')
-        .split('#')
-        .enumerate()
-        .all(|(index, part)| {
-            let part = part.trim();
-            index == 0 && !part.contains(char::is_whitespace)
-                || index > 0 && !part.is_empty() && !part.contains(['\n', '\r'])
-        })
+    let mut parts = text.split('|').next().unwrap_or_default().split('#');
+    let path = parts.next().unwrap_or_default();
+    let is_one_line = |part: &str| !part.is_empty() && !part.contains(['\n', '\r']);
+    !path.contains(char::is_whitespace) && parts.all(|part| is_one_line(part.trim()))
 }
