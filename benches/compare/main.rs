@@ -22,7 +22,7 @@ mod workloads;
 use std::error::Error;
 use std::path::PathBuf;
 
-use measure::{Program, Sample};
+use measure::{MEASURE, Program, Sample};
 use report::Row;
 use workloads::Workload;
 
@@ -60,7 +60,13 @@ impl Wanted {
     reason = "a bench is a program of its own, told by a variable where the peer is"
 )]
 fn main() -> Result<(), Box<dyn Error>> {
-    let wanted = Wanted::parse(std::env::args().skip(1))?;
+    let mut arguments = std::env::args().skip(1);
+    if let Some(MEASURE) = std::env::args().nth(1).as_deref() {
+        let program = arguments.nth(1).ok_or("a program to measure")?;
+        println!("{}", measure::measure(&program, arguments)?);
+        return Ok(());
+    }
+    let wanted = Wanted::parse(arguments)?;
     let mut programs = vec![Program::new("manifuse", env!("CARGO_BIN_EXE_manifuse"))];
     if let Some(avp) = std::env::var_os("AVP_BIN") {
         programs.push(Program::new("AVP", PathBuf::from(avp)));

@@ -66,29 +66,62 @@ impl Program {
     }
 
     /// Runs the program once with AVP's settings for a token login. A failure of the program is one of the bench.
-    pub(crate) fn once(&self, arguments: &[String], vault: &str) -> Result<Sample, Box<dyn Error>> {
-        let mut command = Command::new(&self.file);
-        command
+    ///
+    /// Another process of this bench starts it: the most memory of a program counts what its parent held at the start,
+    /// and a fresh process holds next to nothing.
+    fn once(&self, arguments: &[String], vault: &str) -> Result<Sample, Box<dyn Error>> {
+        let told = Command::new(std::env::current_exe()?)
+            .arg(MEASURE)
+            .arg(&self.file)
             .args(arguments)
             .env_clear()
             .env("AVP_TYPE", "vault")
             .env("AVP_AUTH_TYPE", "token")
             .env("VAULT_TOKEN", "root")
             .env("VAULT_ADDR", vault)
-            .stdin(Stdio::null())
-            .stdout(Stdio::null())
-            .stderr(Stdio::null());
-        let start = Instant::now();
-        let used = command.spawn()?.wait4()?;
-        let wall = start.elapsed();
-        if !used.status.success() {
-            return Err(format!("{} {arguments:?}: {}", self.name, used.status).into());
-        }
+            .stderr(Stdio::inherit())
+            .output()?;
+        let told = String::from_utf8(told.stdout)?;
+        let mut numbers = told.split_whitespace().map(str::parse::<u64>);
+        let (Some(wall), Some(processor), Some(memory)) =
+            (numbers.next(), numbers.next(), numbers.next())
+        else {
+            return Err(format!("{} {arguments:?} failed", self.name).into());
+        };
         Ok(Sample {
-            wall,
-            processor: used.rusage.utime + used.rusage.stime,
-            memory: used.rusage.maxrss,
+            wall: Duration::from_nanos(wall?),
+            processor: Duration::from_nanos(processor?),
+            memory: memory?,
             requests: 0,
         })
     }
+}
+
+/// The argument that asks this bench to run the program behind it and to tell what it took.
+pub(crate) const MEASURE: &str = "--measure";
+
+/// Runs a program; its nanoseconds from start to end and on processors, and its bytes of memory, as one line.
+pub(crate) fn measure(
+    program: &str,
+    arguments: impl Iterator<Item = String>,
+) -> Result<String, Box<dyn Error>> {
+    let mut command = Command::new(program);
+    command
+        .args(arguments)
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(Stdio::null());
+    let start = Instant::now();
+    let used = command.spawn()?.wait4()?;
+    let wall = start.elapsed();
+    if !used.status.success() {
+        return Err(format!("{program}: {}", used.status).into());
+    }
+    let processor = used.rusage.utime + used.rusage.stime;
+    Ok(format!(
+        "{} {} {}",
+        wall.as_nanos(),
+        processor.as_nanos(),
+        used.rusage.maxrss
+    ))
 }

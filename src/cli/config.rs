@@ -124,6 +124,8 @@ pub(super) fn origins(settings: &Settings, pool: &Pool) -> Vec<(String, String)>
 /// What is for all backends, built-in backends that are used, and the named ones.
 fn groups(settings: &Settings, pool: &Pool) -> Vec<Group> {
     let over = |key: &str| settings.overridden.get(key).cloned().unwrap_or_default();
+    let secrets = credentials(settings);
+    let line = |name, key, setting, over: &[Origin]| line(name, key, setting, over, &secrets);
     let for_all = ["AVP_TYPE", "AVP_PATH_VALIDATION"]
         .into_iter()
         .filter_map(|key| Some(line(key, key, settings.flat.get(key)?, &over(key))));
@@ -134,7 +136,7 @@ fn groups(settings: &Settings, pool: &Pool) -> Vec<Group> {
     let flat = registry::TYPES
         .iter()
         .filter(|kind| pool.is_used(kind.name) && !instances::is_named(settings, kind.name));
-    groups.extend(flat.map(|kind| group(kind.name, kind, &settings.flat, over)));
+    groups.extend(flat.map(|kind| group(kind.name, kind, &settings.flat, over, &secrets)));
     for backend in &settings.backends {
         if let Some(kind) = registry::find(&backend.kind.text) {
             let (options, _) = instances::options(backend, kind, &settings.plain);
@@ -149,7 +151,7 @@ fn groups(settings: &Settings, pool: &Pool) -> Vec<Group> {
                     .filter(|lost| Some(lost) != winner)
                     .collect()
             };
-            groups.push(group(&backend.name, kind, &options, over));
+            groups.push(group(&backend.name, kind, &options, over, &secrets));
         }
     }
     groups
@@ -160,10 +162,12 @@ fn group(
     kind: &'static Type,
     options: &Options,
     over: impl Fn(&str) -> Vec<Origin>,
+    secrets: &[&str],
 ) -> Group {
     let lines = kind.settings.iter().filter_map(|(key, dotted)| {
         let name = if dotted.is_empty() { key } else { dotted };
-        Some(line(name, key, options.get(key)?, &over(key)))
+        let over = over(key);
+        Some(line(name, key, options.get(key)?, &over, secrets))
     });
     Group {
         backend: Some((name.to_owned(), kind.name)),
@@ -171,13 +175,41 @@ fn group(
     }
 }
 
-fn line(name: &str, key: &'static str, setting: &Setting, over: &[Origin]) -> Line {
-    let shown = variables::find(key).is_some_and(|variable| variable.shown);
-    let text = setting.value.expose_str().filter(|_| shown);
+/// All credentials that are set, by whomever: files may use one within another setting (`$VAULT_TOKEN`).
+fn credentials(settings: &Settings) -> Vec<&str> {
+    let is_credential = |key: &str| variables::find(key).is_some_and(|variable| !variable.shown);
+    let flat = [&settings.flat, &settings.plain].into_iter();
+    let flat = flat.flat_map(|options| {
+        let keys = options.keys().filter(|key| is_credential(key));
+        keys.filter_map(|key| options.text(key))
+    });
+    let named = settings.backends.iter().flat_map(|backend| {
+        let keys = registry::find(&backend.kind.text).map_or(&[][..], |kind| kind.settings);
+        let own = backend.settings.iter().filter(|own| {
+            let mut names = keys.iter().filter(|(_, dotted)| *dotted == own.key);
+            names.any(|(key, _)| is_credential(key))
+        });
+        own.filter_map(|own| own.setting.value.expose_str())
+    });
+    flat.chain(named).filter(|text| !text.is_empty()).collect()
+}
+
+fn line(
+    name: &str,
+    key: &'static str,
+    setting: &Setting,
+    over: &[Origin],
+    secrets: &[&str],
+) -> Line {
+    let is_shown = variables::find(key).is_some_and(|variable| variable.shown);
+    let text = setting.value.expose_str().filter(|_| is_shown);
+    let text = text
+        .map(without_userinfo)
+        .filter(|text| !secrets.iter().any(|secret| text.contains(secret)));
     Line {
         name: name.to_owned(),
         variable: key,
-        value: text.map(|text| without_userinfo(text).escape_debug().to_string()),
+        value: text.map(|text| text.escape_debug().to_string()),
         origin: setting.origin.to_string(),
         over: over.iter().map(ToString::to_string).collect(),
     }

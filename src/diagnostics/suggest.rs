@@ -3,6 +3,8 @@
 /// The candidate that a mistyped name is likely to mean: at most two typos away (one or none in short names), or the same in
 /// another case.
 pub fn nearest<'a>(name: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+    /// In bytes: typos of so many letters differ by no more.
+    const LONGEST_LETTER: usize = 4;
     let lower = name.to_lowercase();
     let allowed = match lower.chars().count() {
         0..=2 => 0,
@@ -11,6 +13,7 @@ pub fn nearest<'a>(name: &str, candidates: impl IntoIterator<Item = &'a str>) ->
     };
     candidates
         .into_iter()
+        .filter(|candidate| candidate.len().abs_diff(lower.len()) <= allowed * LONGEST_LETTER)
         .map(|candidate| {
             let distance = strsim::damerau_levenshtein(&lower, &candidate.to_lowercase());
             (distance, candidate)

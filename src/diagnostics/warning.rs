@@ -17,6 +17,7 @@ pub enum Warning {
     SecretInMetadata,
     ShadowedFailure,
     TextBehindDocument,
+    UnknownAnnotation,
     UnreadableFolder,
     UnreplacedPlaceholder,
 }
@@ -97,6 +98,12 @@ pub const WARNINGS: &[(Warning, &str, Level, &str)] = {
             "text-behind-document",
             ON,
             "text behind the end of a document, which readers drop",
+        ),
+        (
+            Warning::UnknownAnnotation,
+            "unknown-annotation",
+            ON,
+            "an annotation that begins like ours and means nothing",
         ),
         (
             Warning::UnreadableFolder,

@@ -20,6 +20,17 @@ const BACKEND: &str = "manifuse.io/backend";
 const KV_VERSION: &str = "avp.kubernetes.io/kv-version";
 const REMOVE_MISSING: &str = "avp.kubernetes.io/remove-missing";
 
+/// All annotations that mean something here.
+pub(super) const ANNOTATIONS: [&str; 7] = [
+    IGNORE,
+    PATH,
+    BACKEND,
+    SECRET_VERSION,
+    KV_VERSION,
+    REMOVE_MISSING,
+    EXPAND,
+];
+
 /// Reads chunks and keeps what it finds.
 pub(super) struct Collector<'c, 's> {
     pub sources: &'s [Arc<Source>],
@@ -126,15 +137,7 @@ impl<'s> Collector<'_, 's> {
         identity: &Identity,
     ) -> Option<Scope> {
         let annotations = document.annotations();
-        for name in [
-            IGNORE,
-            PATH,
-            BACKEND,
-            SECRET_VERSION,
-            KV_VERSION,
-            REMOVE_MISSING,
-            EXPAND,
-        ] {
+        for name in ANNOTATIONS {
             if let Some(span) = annotations.collection(name) {
                 let message = format!("the annotation {name} is a list or a map, not text");
                 self.error(

@@ -2,9 +2,10 @@
 
 use std::collections::HashSet;
 
+use super::document::ANNOTATIONS;
 use super::place::Place;
 use super::unknown;
-use crate::diagnostics::{Diagnostic, Span, Warning};
+use crate::diagnostics::{Diagnostic, Span, Warning, nearest};
 use crate::manifest::{Document, Position, StringNode, Strings};
 use crate::placeholder::{self, Scope};
 use crate::yaml::tree::{NodeId, NodeKind, Tree};
@@ -33,9 +34,22 @@ pub(super) fn of(
             suspect.cut(string);
         }
     }
+    suspect.unknown_annotations();
     suspect.items();
     suspect.metadata(places);
     suspect.told
+}
+
+/// The annotations of an object that begin like ours: their names, and where these stand.
+fn ours<'d>(tree: &'d Tree<'_>, object: NodeId) -> impl Iterator<Item = (&'d str, NodeId)> {
+    let annotations = tree
+        .get(object, "metadata")
+        .and_then(|metadata| tree.get(metadata, "annotations"));
+    let entries = annotations.map_or(&[][..], |annotations| tree.entries(annotations));
+    let named = entries
+        .iter()
+        .filter_map(|(key, _)| Some((tree.text(*key)?, *key)));
+    named.filter(|(name, _)| OURS.iter().any(|ours| name.starts_with(ours)))
 }
 
 struct Suspect<'d, 's> {
@@ -111,18 +125,24 @@ impl Suspect<'_, '_> {
         }
     }
 
-    fn annotations_of(&mut self, item: NodeId) {
-        let tree = &self.document.tree;
-        let annotations = tree
-            .get(item, "metadata")
-            .and_then(|metadata| tree.get(metadata, "annotations"));
-        for (key, _) in annotations.map_or(&[][..], |annotations| tree.entries(annotations)) {
-            let name = tree.text(*key).unwrap_or_default();
-            if OURS.iter().any(|ours| name.starts_with(ours)) {
-                let message = format!("the annotation {name} of an item of a List has no effect");
-                let warning = Diagnostic::warning(Warning::ListItems, message);
-                self.tell(*key, warning.with_hint(OF_ITS_OWN));
+    /// A mistyped annotation lets its document through as it is.
+    fn unknown_annotations(&mut self) {
+        for (name, key) in ours(&self.document.tree, Tree::ROOT) {
+            if ANNOTATIONS.contains(&name) {
+                continue;
             }
+            let message = format!("the annotation {name} is not known, and has no effect");
+            let mut warning = Diagnostic::warning(Warning::UnknownAnnotation, message);
+            warning.hint = nearest(name, ANNOTATIONS).map(|near| format!("did you mean {near}?"));
+            self.tell(key, warning);
+        }
+    }
+
+    fn annotations_of(&mut self, item: NodeId) {
+        for (name, key) in ours(&self.document.tree, item) {
+            let message = format!("the annotation {name} of an item of a List has no effect");
+            let warning = Diagnostic::warning(Warning::ListItems, message);
+            self.tell(key, warning.with_hint(OF_ITS_OWN));
         }
     }
 

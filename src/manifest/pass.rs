@@ -1,6 +1,6 @@
 //! The fast path: documents that can hold nothing for us are not parsed (design section 2.2).
 
-use aho_corasick::AhoCorasick;
+use aho_corasick::{AhoCorasick, packed};
 use memchr::memmem;
 
 /// What makes a document worth parsing, apart from the needles of the syntaxes: escapes that could hide a bracket,
@@ -25,7 +25,9 @@ const NEEDLES: &[&str] = &[
 pub struct FastPath {
     /// Needles of one byte: by far the fastest to look for, and the most likely to be there.
     bytes: Vec<u8>,
-    /// All others.
+    /// All others, by vector instructions where the processor has them.
+    packed: Option<packed::Searcher>,
+    /// All others, one byte at a time.
     needles: AhoCorasick,
 }
 
@@ -43,6 +45,7 @@ impl FastPath {
         bytes.dedup();
         Self {
             bytes: bytes.concat(),
+            packed: packed::Searcher::new(&longer),
             needles: AhoCorasick::new(longer).expect("a few short needles"),
         }
     }
@@ -54,8 +57,15 @@ impl FastPath {
         self.bytes.iter().all(|byte| absent(*byte))
             && absent(b'\0')
             && !document.starts_with('%')
-            && !self.needles.is_match(document)
+            && !self.has_needle(document)
             && has_plain_kind(document)
+    }
+
+    fn has_needle(&self, document: &str) -> bool {
+        match &self.packed {
+            Some(packed) => packed.find(document).is_some(),
+            None => self.needles.is_match(document),
+        }
     }
 }
 

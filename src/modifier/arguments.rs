@@ -69,6 +69,9 @@ fn split(statement: &str, mut at: usize) -> Result<Vec<Cow<'_, str>>, Cause> {
         if glued || !quoted && word.contains('"') {
             return Err(Cause::TouchedQuote(at));
         }
+        if word.starts_with('\'') {
+            return Err(Cause::SingleQuote(at));
+        }
         arguments.push(if quoted {
             serde_json::from_str(word).map_err(|_| Cause::Escape(at))?
         } else {
@@ -137,6 +140,7 @@ mod tests {
             ("m \"a\nb\"", Cause::Escape(2)),
             (r#"m  "a"b"#, Cause::TouchedQuote(3)),
             (r#"m "a""b""#, Cause::TouchedQuote(2)),
+            ("m a 'b'", Cause::SingleQuote(4)),
             (r#"m é a"b""#, Cause::TouchedQuote(5)),
         ] {
             assert_eq!(split(statement, 1), Err(cause), "{statement}");

@@ -66,6 +66,9 @@ pub enum Cause {
     /// A quoted text without white space around it.
     #[error("the argument at byte {0} has a quote that touches other text")]
     TouchedQuote(usize),
+    /// A word in the quotes of another language, which would be a part of it.
+    #[error("the argument at byte {0} begins with a single quote")]
+    SingleQuote(usize),
     /// A value or an argument that the modifier cannot use, in its own words.
     #[error("{0}")]
     Unfit(&'static str),
@@ -112,6 +115,7 @@ impl Cause {
             Self::OpenQuote(_) => {
                 r"inside quotes write | as \u007c, > as \u003e and < as \u003c".to_owned()
             }
+            Self::SingleQuote(_) => r#"arguments stand in double quotes: "…""#.to_owned(),
             Self::Escape(_) => {
                 r#"the escapes are \", \\, \n, \t and \uXXXX (two of these beyond FFFF)"#.to_owned()
             }

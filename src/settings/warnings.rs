@@ -34,10 +34,11 @@ fn judge(key: &str, setting: &Setting) -> Option<Diagnostic> {
         Origin::Flag(_) | Origin::Default => false,
     };
     let Some(variable) = variables::find(key) else {
-        let meant = variables::meant(key);
-        let is_ours = key.starts_with(OURS);
+        // The whole environment comes by here, and near names take time: only what is for us is looked up.
+        let meant = is_for_us.then(|| variables::meant(key)).flatten();
+        let is_ours = is_for_us && key.starts_with(OURS);
         let warning = ignored(format!("{origin} is not known, and has no effect"));
-        return (is_for_us && (is_ours || meant.is_some())).then(|| match meant {
+        return (is_ours || meant.is_some()).then(|| match meant {
             Some(meant) => warning.with_hint(format!("did you mean {meant}?")),
             None => warning,
         });

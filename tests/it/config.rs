@@ -74,6 +74,24 @@ without effect
 }
 
 #[test]
+fn a_credential_within_another_setting_is_not_shown_there() {
+    let dotenv = "VAULT_TOKEN=CANARY\nVAULT_NAMESPACE=team-$VAULT_TOKEN\n";
+    let structured = "backends:\n  a:\n    type: vault\n    auth: {type: token, token: &t CANARY}\n    namespace: *t\n";
+    for (name, text, line) in [
+        ("c.env", dotenv, "  namespace: set\n"),
+        ("c.yaml", structured, "  namespace: set\n"),
+    ] {
+        let program = show(&["-c", name])
+            .file(name, text)
+            .env("AVP_TYPE", "vault")
+            .env("VAULT_TOKEN", "CANARY")
+            .env("AVP_AUTH_TYPE", "token");
+        let shown = printed(&program);
+        assert!(shown.contains(line), "{name}: {shown}");
+    }
+}
+
+#[test]
 fn flat_keys_show_what_won_and_what_lost() {
     let program = show(&["-c", "c.toml"])
         .file("c.toml", "AVP_TYPE = 'vault'\nVAULT_ADDR = 'http://file'\n")

@@ -114,9 +114,9 @@ fn an_absent_annotated_secret_may_be_expected() {
             "{stderr}"
         );
     }
-    let (_, stderr, _, _) = run(&manifest("a: <k | required 'why'>\n"), manifuse);
+    let (_, stderr, _, _) = run(&manifest("a: <k | required \"why\">\n"), manifuse);
     assert!(
-        stderr.contains("placeholder k: 'why'") && !stderr.contains("Could not"),
+        stderr.contains("placeholder k: why") && !stderr.contains("Could not"),
         "{stderr}"
     );
 }
