@@ -147,7 +147,7 @@ fn numbers_are_found_behind_a_byte_order_mark_and_any_line_end() {
         let (value, _) = winner(&[], file, "AVP_KV_VERSION").unwrap();
         assert_eq!(value, "17", "{file:?}");
     }
-    for file in ["\u{feff}4", "\n\u{feff}2 "] {
+    for file in ["\u{feff}4", "\n\u{feff}2 ", "\u{feff}\u{feff}2"] {
         let broken = in_file(&[("c.yaml", file)]).failure();
         assert_eq!(
             broken,

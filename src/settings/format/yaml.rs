@@ -99,13 +99,11 @@ fn own_words(error: &Error) -> Option<&'static str> {
 fn offset(text: &str, location: Location) -> usize {
     let index = |number: u64| usize::try_from(number).map_or(0, |number| number.saturating_sub(1));
     let line = lines::of(text, 0, text.len()).nth(index(location.line()));
-    let mut start = line.map_or(text.len(), |line| line.start);
-    if text[start..].starts_with(BYTE_ORDER_MARK) {
-        // To the parser it is no character.
-        start += BYTE_ORDER_MARK.len_utf8();
-    }
-    let column = text[start..].char_indices().nth(index(location.column()));
-    column.map_or(text.len(), |(at, _)| start + at)
+    let line_start = line.map_or(text.len(), |line| line.start);
+    // To the parser, marks in front of a line are no characters.
+    let behind = text[line_start..].trim_start_matches(BYTE_ORDER_MARK);
+    let column = behind.char_indices().nth(index(location.column()));
+    column.map_or(text.len(), |(at, _)| text.len() - behind.len() + at)
 }
 
 fn node(source: &Source, raw: Raw, location: Location) -> Node {
@@ -133,7 +131,7 @@ fn span(source: &Source, location: Location) -> Span {
     let start = offset(source.text(), location);
     let length = location.span().byte_len().unwrap_or_default();
     let end = usize::try_from(length).map_or(start, |length| start + length);
-    Span::new(start, end.min(source.text().len()))
+    Span::new(start, source.text().floor_char_boundary(end).max(start))
 }
 
 /// What the parser hands over.
