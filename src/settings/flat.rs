@@ -119,7 +119,7 @@ fn from_file(file: &SettingsFile) -> Result<BTreeMap<String, Setting>, Vec<Diagn
         if !is_key(&key) || (file.ours && structured::is_key(&entry.key)) {
             continue;
         }
-        errors.extend(document::nul_error(&file.source, entry, &entry.key));
+        errors.extend(document::nul_error(&file.source, entry, entry.shown()));
         if let Some(before) = seen
             .insert(key.clone(), entry)
             .filter(|e| e.key != entry.key)
@@ -137,7 +137,10 @@ fn from_file(file: &SettingsFile) -> Result<BTreeMap<String, Setting>, Vec<Diagn
                 settings.insert(key, Setting { value, origin });
             }
             Node::List | Node::Map(_) => {
-                let message = format!("{} must be a text, a number or true or false", entry.key);
+                let message = format!(
+                    "{} must be a text, a number or true or false",
+                    entry.shown()
+                );
                 errors.push(error_at(&file.source, entry.span, message));
             }
         }
@@ -154,7 +157,8 @@ fn twice(file: &SettingsFile, before: &Entry, entry: &Entry) -> Diagnostic {
     let line = file.source.line_column(before.span.start).line;
     let message = format!(
         "{} is the same setting as {} in line {line}",
-        entry.key, before.key
+        entry.shown(),
+        before.shown()
     );
     error_at(&file.source, entry.span, message).with_hint("keep one of them")
 }

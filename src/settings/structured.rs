@@ -125,7 +125,7 @@ impl Parser<'_> {
             });
         }
         if !matches!(entry.value, Node::Null) {
-            self.fail(entry.span, format!("{} must be a text", entry.key));
+            self.fail(entry.span, format!("{} must be a text", entry.shown()));
         }
         None
     }

@@ -223,6 +223,12 @@ fn files() -> Vec<Case> {
             .settings("s.ini", format!("[default]\n{SETTING}\n")),
         case("a section of settings", 2, "must be a text")
             .settings("s.ini", format!("[vault]\nVAULT_TOKEN={SETTING}\n")),
+        case(
+            "a value within the name of a section",
+            2,
+            "VAULT_TOKEN= must be",
+        )
+        .settings("s.ini", format!("[VAULT_TOKEN={SETTING}]\na = b\n")),
         case("a key that is a list", 2, "must be a text")
             .settings("s.yaml", format!("AVP_PASSWORD: [{SETTING}]\n")),
         case("a key that is a map", 2, "must be a text")
