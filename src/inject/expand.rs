@@ -3,6 +3,7 @@
 //! A second round of edits, over the document as the first has left it: so it knows which entries there are, whatever
 //! else was replaced or removed.
 
+use std::borrow::Cow;
 use std::collections::{HashMap, HashSet};
 
 use super::evaluate::{of_backend, shown};
@@ -17,6 +18,7 @@ use crate::yaml::encode_base64;
 use crate::yaml::grow::{Grower, Spot};
 use crate::yaml::resolve::Resolved;
 use crate::yaml::tree::{NodeId, NodeKind, ScalarType, Tree};
+use crate::yaml::value;
 use crate::yaml::writer::Reader;
 
 pub(super) const EXPAND: &str = "manifuse.io/expand";
@@ -148,17 +150,15 @@ pub(super) fn expanded(
 
 /// The entries that no field has, as texts and as base64.
 fn missing(tree: &Tree<'_>, fields: [&str; 2], entries: &Map) -> [Map; 2] {
-    let maps = || {
-        fields
-            .iter()
-            .filter_map(|field| tree.get(Tree::ROOT, field))
-    };
-    let own = maps().flat_map(|map| tree.entries(map));
-    let own: HashSet<&str> = own.filter_map(|(key, _)| tree.text(*key)).collect();
-    let merged = |key: &str| own.contains("<<") && maps().any(|map| tree.get(map, key).is_some());
+    let mut own = HashSet::new();
+    for field in fields {
+        if let Some(map) = tree.get(Tree::ROOT, field) {
+            keys_into(&mut own, tree, map);
+        }
+    }
     let mut missing = [Map::new(), Map::new()];
     for (key, value) in entries {
-        if own.contains(&**key) || merged(key) {
+        if own.contains(&**key) {
             continue;
         }
         let text = modifier::stringify(value);
@@ -169,6 +169,18 @@ fn missing(tree: &Tree<'_>, fields: [&str; 2], entries: &Map) -> [Map; 2] {
         }
     }
     missing
+}
+
+/// The keys of a map as Kubernetes spells them, also those that merge keys bring.
+fn keys_into<'t>(keys: &mut HashSet<Cow<'t, str>>, tree: &'t Tree<'_>, map: NodeId) {
+    for (key, value) in tree.entries(map) {
+        if tree.is_merge_key(*key) {
+            let maps = [value].into_iter().chain(tree.items(*value));
+            maps.for_each(|map| keys_into(keys, tree, *map));
+        } else {
+            keys.extend(value::key(tree, *key));
+        }
+    }
 }
 
 /// The last entry of the document with this key, if it can take new ones; else why not.

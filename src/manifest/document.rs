@@ -1,10 +1,13 @@
 //! One Kubernetes document: its tree, kind, name and annotations.
 
+use std::collections::HashMap;
+
 use super::{Chunk, Error, Format, Warned};
 use crate::diagnostics::{Span, Warning};
 use crate::yaml::json::JsonReader;
 use crate::yaml::resolve::Resolved;
 use crate::yaml::tree::{NodeId, NodeKind, ScalarType, Tree};
+use crate::yaml::value;
 use crate::yaml::{EventReader, Layout, SyntaxError, YamlReader};
 
 /// A chunk's tree, if it is not empty, and what should be warned of.
@@ -301,6 +304,7 @@ fn check_keys(
     offset: usize,
     warnings: &mut Vec<Warned>,
 ) -> Result<(), Error> {
+    let mut all_strings = true;
     for (key, _) in entries {
         let span = tree.node(*key).span.shifted(offset);
         match tree.scalar_type(*key) {
@@ -311,10 +315,15 @@ fn check_keys(
                 ));
             }
             Some(ScalarType::Other(Resolved::Null)) => return Err(Error::new("a null key", span)),
-            Some(_) => {}
+            Some(ScalarType::String) => {}
+            Some(_) => all_strings = false,
         }
     }
-    warn_of_repeated_keys(tree, entries, offset, warnings);
+    if all_strings {
+        warn_of_repeated_keys(tree, entries, offset, warnings);
+    } else {
+        warn_of_keys_that_become_equal(tree, entries, offset, warnings);
+    }
     Ok(())
 }
 
@@ -331,6 +340,36 @@ fn warn_of_repeated_keys(
             let error = Error::new("the same key twice: the last one counts", span);
             warnings.push((Warning::DuplicateKey, error));
         }
+    }
+}
+
+/// The same where not all keys are strings: Kubernetes' YAML reader tells keys apart by what they are, and makes
+/// strings of them later, in no order.
+fn warn_of_keys_that_become_equal(
+    tree: &Tree<'_>,
+    entries: &[(NodeId, NodeId)],
+    offset: usize,
+    warnings: &mut Vec<Warned>,
+) {
+    let kind = |key: NodeId| match tree.scalar_type(key) {
+        Some(ScalarType::Binary) => Some(ScalarType::String),
+        other => other,
+    };
+    let mut seen = HashMap::new();
+    for (key, _) in entries.iter().filter(|(key, _)| !tree.is_merge_key(*key)) {
+        let Ok(spelling) = value::key(tree, *key) else {
+            continue;
+        };
+        let Some(earlier) = seen.insert(spelling, *key) else {
+            continue;
+        };
+        let message = if kind(earlier) == kind(*key) {
+            "the same key twice: the last one counts"
+        } else {
+            "two keys that Kubernetes spells alike: which of them counts is left to chance"
+        };
+        let span = tree.node(*key).span.shifted(offset);
+        warnings.push((Warning::DuplicateKey, Error::new(message, span)));
     }
 }
 
@@ -364,6 +403,29 @@ mod tests {
             assert_eq!(warnings(text), [(position, twice.clone())], "{text}");
         }
         assert_eq!(warnings(r#"{"kind":"X","a":{"kind":1}}"#), []);
+    }
+
+    #[test]
+    fn keys_that_kubernetes_spells_alike_are_told() {
+        let alike = "two keys that Kubernetes spells alike: which of them counts is left to chance";
+        let twice = "the same key twice: the last one counts";
+        for (keys, told) in [
+            ("{yes: 1, true: 2}", Some(twice)),
+            ("{yes: 1, 'true': 2}", Some(alike)),
+            ("{1: 1, 0x1: 2}", Some(twice)),
+            ("{1: 1, 1.0: 2}", Some(alike)),
+            ("{1: 1, '1': 2}", Some(alike)),
+            ("{1.50: 1, 1.5: 2}", Some(twice)),
+            ("{!!binary YQ==: 1, a: 2}", Some(twice)),
+            ("{!!binary YQ==: 1, YQ==: 2}", None),
+            ("{<<: {a: 1}, <<: {a: 2}, 1: 2}", None),
+            ("{yes: 1, 'yes': 2, on: {}}", Some(twice)),
+        ] {
+            let text = format!("kind: X\na: {keys}");
+            let messages: Vec<_> = warnings(&text).into_iter().map(|told| told.1).collect();
+            let told: Vec<_> = told.into_iter().map(str::to_owned).collect();
+            assert_eq!(messages, told, "{keys}");
+        }
     }
 
     #[test]

@@ -1,5 +1,7 @@
 //! Whole texts to values: what backends answer, and what `jsonParse` and `yamlParse` read. Numbers keep their literals.
 
+use std::borrow::Cow;
+
 use super::event::{Style, SyntaxError};
 use super::json::JsonReader;
 use super::parser::YamlReader;
@@ -73,13 +75,6 @@ struct Conversion<'t, 'a> {
 }
 
 impl Conversion<'_, '_> {
-    fn error<T>(&self, id: NodeId, message: &str) -> Result<T, SyntaxError> {
-        Err(SyntaxError {
-            message: message.to_owned(),
-            position: self.tree.node(id).span.start,
-        })
-    }
-
     fn value(&self, id: NodeId) -> Result<Value, SyntaxError> {
         let tree = self.tree;
         match &tree.node(tree.target(id)).kind {
@@ -91,7 +86,7 @@ impl Conversion<'_, '_> {
                 .collect::<Result<_, _>>()
                 .map(Value::List),
             NodeKind::Mapping(..) => self.map(tree.entries(id)).map(Value::Map),
-            NodeKind::Alias(_) => self.error(id, "an alias to an alias"),
+            NodeKind::Alias(_) => error(self.tree, id, "an alias to an alias"),
         }
     }
 
@@ -100,7 +95,7 @@ impl Conversion<'_, '_> {
         match self.tree.scalar_type(id) {
             Some(ScalarType::Binary) => match crate::yaml::decode_base64(text) {
                 Some(bytes) => Ok(Value::String(Text::from(bytes))),
-                None => self.error(id, "!!binary that is not base64"),
+                None => error(self.tree, id, "!!binary that is not base64"),
             },
             Some(ScalarType::Other(Resolved::Null)) => Ok(Value::Null),
             Some(ScalarType::Other(Resolved::Bool(truth))) => Ok(Value::Bool(truth)),
@@ -109,7 +104,7 @@ impl Conversion<'_, '_> {
             Some(ScalarType::Other(Resolved::Float(float))) if float.is_finite() => {
                 literal(float_literal(float))
             }
-            Some(ScalarType::Other(_)) => self.error(id, "a number that JSON cannot hold"),
+            Some(ScalarType::Other(_)) => error(self.tree, id, "a number that JSON cannot hold"),
             _ => Ok(Value::string(text)),
         }
     }
@@ -126,7 +121,7 @@ impl Conversion<'_, '_> {
             if self.tree.is_merge_key(key) {
                 self.merge(value, &mut merged)?;
             } else {
-                own.push((self.key(key)?, self.value(value)?));
+                own.push((self::key(self.tree, key)?.into_owned(), self.value(value)?));
             }
         }
         merged.append(&mut own);
@@ -139,27 +134,36 @@ impl Conversion<'_, '_> {
         let maps = match self.value(id)? {
             Value::Map(map) => vec![map],
             Value::List(maps) => maps.into_iter().rev().filter_map(as_map).collect(),
-            _ => return self.error(id, "a merge key that is not a map"),
+            _ => return error(self.tree, id, "a merge key that is not a map"),
         };
         into.extend(maps.into_iter().flatten());
         Ok(())
     }
 
-    fn key(&self, id: NodeId) -> Result<String, SyntaxError> {
-        let text = self.tree.text(id);
-        match (self.tree.scalar_type(id), text) {
-            (Some(ScalarType::Other(Resolved::Null)), _) => self.error(id, "a null key"),
-            (Some(ScalarType::Other(Resolved::Bool(truth))), _) => Ok(truth.to_string()),
-            (Some(ScalarType::Other(Resolved::Integer(integer))), _) => Ok(integer.to_string()),
-            (Some(ScalarType::Other(Resolved::Float(float))), _) => Ok(float_key(float)),
-            (Some(ScalarType::Binary), Some(text)) => match crate::yaml::decode_base64(text) {
-                Some(bytes) => Ok(String::from_utf8_lossy(&bytes).into_owned()),
-                None => self.error(id, "!!binary that is not base64"),
-            },
-            (Some(_), Some(text)) => Ok(text.to_owned()),
-            _ => self.error(id, "a key that is a list or a map"),
-        }
+}
+
+/// A map's key as Kubernetes spells it in JSON, where every key is a string.
+pub fn key<'t>(tree: &'t Tree<'_>, id: NodeId) -> Result<Cow<'t, str>, SyntaxError> {
+    let spelled = |text: String| Ok(Cow::Owned(text));
+    match (tree.scalar_type(id), tree.text(id)) {
+        (Some(ScalarType::Other(Resolved::Null)), _) => error(tree, id, "a null key"),
+        (Some(ScalarType::Other(Resolved::Bool(truth))), _) => spelled(truth.to_string()),
+        (Some(ScalarType::Other(Resolved::Integer(integer))), _) => spelled(integer.to_string()),
+        (Some(ScalarType::Other(Resolved::Float(float))), _) => spelled(float_key(float)),
+        (Some(ScalarType::Binary), Some(text)) => match crate::yaml::decode_base64(text) {
+            Some(bytes) => spelled(String::from_utf8_lossy(&bytes).into_owned()),
+            None => error(tree, id, "!!binary that is not base64"),
+        },
+        (Some(_), Some(text)) => Ok(Cow::Borrowed(text)),
+        _ => error(tree, id, "a key that is a list or a map"),
     }
+}
+
+fn error<T>(tree: &Tree<'_>, id: NodeId, message: &str) -> Result<T, SyntaxError> {
+    Err(SyntaxError {
+        message: message.to_owned(),
+        position: tree.node(id).span.start,
+    })
 }
 
 /// A float as the key of a map, which Go writes with the shortest digits of 32 bits, and `%g`'s exponent.

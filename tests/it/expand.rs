@@ -169,6 +169,26 @@ fn whole_documents() {
     }
 }
 
+/// Keys are compared as Kubernetes spells them, since it would take either of two that it spells alike.
+#[test]
+fn an_own_entry_stays_whatever_its_key_is_written_like() {
+    for (own, name) in [
+        ("yes: own", "true"),
+        ("1.50: own", "1.5"),
+        ("0x7B: own", "123"),
+        ("!!binary aG9zdA==: own", "host"),
+        ("<<: [{b: own}, {c: own}]", "c"),
+        ("? yes\n  : own", "true"),
+    ] {
+        let document = format!("{HEAD}stringData:\n  {own}\n");
+        let values = vec![(name.to_owned(), Value::string("new"))];
+        assert_eq!(rendered(&document, values), document);
+    }
+    let document = format!("{HEAD}stringData:\n  yes: own\n");
+    let values = vec![("yes".to_owned(), Value::string("new"))];
+    assert_eq!(rendered(&document, values), document + "  \"yes\": new\n");
+}
+
 #[test]
 fn values_that_are_no_text() {
     let values = vec![
