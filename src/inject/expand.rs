@@ -145,7 +145,13 @@ pub(super) fn expanded(
         let edited = grown(grower, &growing)?;
         reread::has_grown(tree, &edited, format, &growing).then_some(edited)
     });
-    tried.ok_or_else(bug)
+    tried.ok_or_else(|| {
+        if text.ends_with([' ', '\t']) {
+            blanks_at_the_end()
+        } else {
+            bug()
+        }
+    })
 }
 
 /// The entries that no field has, as texts and as base64.
@@ -218,6 +224,15 @@ fn refuse(field: &str, reason: &str) -> Box<Diagnostic> {
     let message = format!("{EXPAND} cannot add to the document's {field}: {reason}");
     let error = Diagnostic::error(Fault::Input, message);
     Box::new(error.with_hint("write the map out where it stands, or leave it away"))
+}
+
+/// Behind a `|+` some readers take them for a line of the value, and others do not.
+fn blanks_at_the_end() -> Box<Diagnostic> {
+    let message =
+        format!("{EXPAND} cannot add to a document that ends in blanks without a line end");
+    Box::new(
+        Diagnostic::error(Fault::Input, message).with_hint("remove the blanks, or end their line"),
+    )
 }
 
 /// The text with all new entries; `None` where a value cannot be written.

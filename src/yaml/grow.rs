@@ -36,7 +36,9 @@ impl Grower<'_, '_> {
     pub fn append(self, mapping: NodeId, new: &Map) -> Result<Edit, NotUtf8> {
         let node = self.tree.node(mapping);
         match &node.kind {
-            NodeKind::Mapping(_, Layout::Block) => self.block(self.tree.entries(mapping), new),
+            NodeKind::Mapping(_, Layout::Block) => {
+                self.block(self.tree.entries(mapping), node.span.start, new)
+            }
             NodeKind::Mapping(_, Layout::Flow) => {
                 self.flow(self.tree.entries(mapping), node.span, new)
             }
@@ -55,11 +57,22 @@ impl Grower<'_, '_> {
         if !span.is_empty() {
             return Ok(Edit::new(span, map));
         }
-        let key_end = self.tree.node(key).span.end;
-        let colon = self.text[key_end..]
-            .find(':')
-            .map_or(key_end, |colon| key_end + colon + 1);
-        Ok(Edit::new(Span::at(colon), format!(" {map}")))
+        let colon = self.tree.end_of_empty(self.text, null, b":");
+        Ok(match colon {
+            Some(colon) => Edit::new(Span::at(colon), format!(" {map}")),
+            None => self.behind_lone_key(key, &map),
+        })
+    }
+
+    /// The colon and the value of `? key`, in the column of its `?`; or of a key that stands alone in brackets.
+    fn behind_lone_key(self, key: NodeId, map: &str) -> Edit {
+        let start = self.tree.node(key).span.start;
+        let line = &self.text[lines::start_of(self.text, start)..start];
+        let gap = line.find('?').map_or(String::new(), |column| {
+            format!("{}{}", self.line_break(), " ".repeat(column))
+        });
+        let end = self.tree.end_in(self.text, key);
+        Edit::new(Span::at(end), format!("{gap}: {map}"))
     }
 
     fn flow(self, entries: &[(NodeId, NodeId)], span: Span, new: &Map) -> Result<Edit, NotUtf8> {
@@ -73,18 +86,29 @@ impl Grower<'_, '_> {
         };
         let separator = self.separator(self.tree.node(last.0).span.start);
         let (position, comma) = match self.spot {
-            Spot::Close => (self.end_of(*last), true),
+            Spot::Close => self.comma_behind(*last),
             Spot::Far => {
                 let bracket = span.end - 1;
-                let comma = self.text[..bracket].trim_end().ends_with(',');
-                (bracket, !comma)
+                let has_comma = self.text[..bracket].trim_end().ends_with(',');
+                (bracket, if has_comma { "" } else { "," })
             }
         };
-        let first = if comma { &*separator } else { &separator[1..] };
         Ok(Edit::new(
             Span::at(position),
-            first.to_owned() + &written.join(&separator),
+            format!("{comma}{}{}", &separator[1..], written.join(&separator)),
         ))
+    }
+
+    /// Where a comma can stand behind an entry, and what to write for it: to some readers one that touches a colon or a
+    /// tag is a part of a text.
+    fn comma_behind(self, (key, value): (NodeId, NodeId)) -> (usize, &'static str) {
+        let end = self.tree.entry_end_in(self.text, (key, value));
+        let is_bare = self.tree.node(value).span.is_empty();
+        match blanks(&self.text[end..]) {
+            _ if !is_bare || end == self.tree.end_in(self.text, key) => (end, ","),
+            0 => (end, " ,"),
+            blanks => (end + blanks, ","),
+        }
     }
 
     /// What stands between two entries in brackets: like the entry that begins here, the next has a line of its own or not.
@@ -98,15 +122,19 @@ impl Grower<'_, '_> {
         }
     }
 
-    fn block(self, entries: &[(NodeId, NodeId)], new: &Map) -> Result<Edit, NotUtf8> {
-        let (Some((first, _)), Some(last)) = (entries.first(), entries.last()) else {
+    fn block(self, entries: &[(NodeId, NodeId)], start: usize, new: &Map) -> Result<Edit, NotUtf8> {
+        let Some(last) = entries.last() else {
             return Ok(Edit::new(Span::at(0), ""));
         };
-        let line = &self.text[lines::start_of(self.text, self.tree.node(*first).span.start)..];
-        let indentation = &line[..line.len() - line.trim_start_matches(' ').len()];
+        let line = &self.text[lines::start_of(self.text, start)..];
+        let mut column = blanks(line);
+        if let Some(map) = line[column..].strip_prefix(": ") {
+            // The map of `? key` begins on the line of its colon.
+            column += ": ".len() + blanks(map);
+        }
         let mut written = String::new();
-        self.lines_into(&mut written, new, indentation)?;
-        let end = lines::end_of(self.text, self.end_of(*last));
+        self.lines_into(&mut written, new, &" ".repeat(column))?;
+        let end = lines::end_of(self.text, self.tree.entry_end_in(self.text, *last));
         let mut position = end + lines::break_at(self.text, end);
         if self.spot == Spot::Far {
             let behind = lines::of(self.text, position, self.text.len());
@@ -142,15 +170,6 @@ impl Grower<'_, '_> {
         Ok(())
     }
 
-    /// Where the text of an entry ends. An empty value has a place, but not always a useful one.
-    fn end_of(self, (key, value): (NodeId, NodeId)) -> usize {
-        if self.tree.node(value).span.is_empty() {
-            self.tree.node(key).span.end
-        } else {
-            self.tree.end_in(self.text, value)
-        }
-    }
-
     /// The text's own line break.
     fn line_break(self) -> &'static str {
         let first = lines::end_of(self.text, 0);
@@ -163,6 +182,11 @@ impl Grower<'_, '_> {
             _ => "\n",
         }
     }
+}
+
+/// How many spaces a text begins with.
+fn blanks(text: &str) -> usize {
+    text.len() - text.trim_start_matches(' ').len()
 }
 
 fn plain_or_quoted(text: &str) -> String {

@@ -139,7 +139,6 @@ impl Conversion<'_, '_> {
         into.extend(maps.into_iter().flatten());
         Ok(())
     }
-
 }
 
 /// A map's key as Kubernetes spells it in JSON, where every key is a string.

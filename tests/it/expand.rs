@@ -128,6 +128,42 @@ const LAYOUTS: &[(&str, &str)] = &[
         "x: &x {a: b}\nstringData: {<<: *x}\n",
         "x: &x {a: b}\nstringData: {<<: *x, \"user\": \"alice\", \"port\": \"80\"}\n",
     ),
+    (
+        "stringData:\n  ? a\n  :\n",
+        "stringData:\n  ? a\n  :\n  user: alice\n  port: \"80\"\n",
+    ),
+    (
+        "stringData:\n  ? a # c: d\n  # e: f\n  : &a\ntype: t\n",
+        "stringData:\n  ? a # c: d\n  # e: f\n  : &a\n  user: alice\n  port: \"80\"\ntype: t\n",
+    ),
+    (
+        "stringData:\n  a:\n    !!str\n",
+        "stringData:\n  a:\n    !!str\n  user: alice\n  port: \"80\"\n",
+    ),
+    (
+        "l:\n- - a\n  -\n\n# end\n",
+        "l:\n- - a\n  -\nstringData:\n  user: alice\n  port: \"80\"\n\n# end\n",
+    ),
+    (
+        "stringData:\n  ? |\n    a\n  : |\n    b\n\n",
+        "stringData:\n  ? |\n    a\n  : |\n    b\n  user: alice\n  port: \"80\"\n\n",
+    ),
+    (
+        "? stringData # c: d\n",
+        "? stringData\n: {\"user\": \"alice\", \"port\": \"80\"} # c: d\n",
+    ),
+    (
+        "? stringData\n# c: d\n:\n",
+        "? stringData\n# c: d\n: {\"user\": \"alice\", \"port\": \"80\"}\n",
+    ),
+    (
+        "? stringData\n: a: b\n",
+        "? stringData\n: a: b\n  user: alice\n  port: \"80\"\n",
+    ),
+    (
+        "stringData: {a: !!str }\n",
+        "stringData: {a: !!str , \"user\": \"alice\", \"port\": \"80\"}\n",
+    ),
 ];
 
 #[test]
@@ -252,6 +288,11 @@ fn what_cannot_be_expanded_is_told() {
         (
             head("Secret") + "stringData: &x\n",
             cannot("it has an anchor or a tag"),
+        ),
+        (
+            head("Secret") + "x: |+\n  a\n\n  ",
+            "manifuse.io/expand cannot add to a document that ends in blanks without a line end"
+                .to_owned(),
         ),
     ] {
         let told = render(&text, secret(), false).unwrap_err();
