@@ -73,11 +73,14 @@ impl<'s> Collector<'_, 's> {
                 .errors
                 .push(diagnostic(&error, source, error.span)),
             Ok((document, warnings)) => {
-                for warning in &warnings {
-                    self.found.warnings.push(as_warning(warning, source));
+                self.found.documents += usize::from(document.is_some());
+                let is_ignored = |document: &Document<'_>| document.annotations().is_true(IGNORE);
+                if document.as_ref().is_some_and(is_ignored) {
+                    return;
                 }
+                let warnings = warnings.iter().map(|warning| as_warning(warning, source));
+                self.found.warnings.extend(warnings);
                 if let Some(document) = document {
-                    self.found.documents += 1;
                     self.document(index, chunk, &document);
                 }
             }
@@ -86,9 +89,6 @@ impl<'s> Collector<'_, 's> {
 
     fn document(&mut self, source: usize, chunk: Span, document: &Document<'s>) {
         let annotations = document.annotations();
-        if annotations.is_true(IGNORE) {
-            return;
-        }
         let identity = document.identity();
         let Some(scope) = self.scope(source, document, &identity) else {
             return;

@@ -174,6 +174,13 @@ data:
   list: [[<b>]]
 ... # the end
 ---
+kind: X
+metadata: {annotations: {avp.kubernetes.io/ignore: 'true'}}
+a: 1
+a: 2
+...
+text: behind
+---
 kind: List
 items:
   - {kind: Secret, metadata: {annotations: {a: b}}, data: {a: YWxpY2U=}}
