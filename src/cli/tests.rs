@@ -270,7 +270,7 @@ fn avp_fails_with_its_leading_words_and_exit_code_1() {
         (
             1,
             "Error: could not read YAML/JSON files:\n\
-             error: could not read file: nosuch.yaml from disk\n  = cause: no such file or directory\n"
+             error: could not read file: nosuch.yaml from disk\n  = cause: there is no file or folder \"nosuch.yaml\"\n"
                 .to_owned()
         )
     );

@@ -7,7 +7,7 @@ mod read;
 mod walk;
 
 use std::ffi::OsString;
-use std::io::Read;
+use std::io::{self, Read};
 use std::path::Path;
 use std::sync::Arc;
 
@@ -57,9 +57,13 @@ pub fn read(selection: Selection<'_>, stdin: &mut dyn Read) -> Result<Inputs, Fa
             reader.stdin(stdin);
             continue;
         }
+        if let Some(error) = missing(selection.folder, path) {
+            reader.missing(path, error);
+            continue;
+        }
         let found = walk::walk(selection.folder, path);
         if found.files.is_empty() {
-            reader.fail(nothing_found(path, found.missing, found.is_link));
+            reader.fail(nothing_found(path, found.is_link));
         }
         reader.warn(found.warnings);
         for file in &found.files {
@@ -69,17 +73,19 @@ pub fn read(selection: Selection<'_>, stdin: &mut dyn Read) -> Result<Inputs, Fa
     reader.finish()
 }
 
-fn nothing_found(path: &OsString, missing: bool, is_link: bool) -> Diagnostic {
+/// The error of a path that does not exist at all. An empty one is surely not what an unset variable should render,
+/// though joined it would be the folder itself.
+pub fn missing(folder: &Path, path: &OsString) -> Option<Diagnostic> {
+    let metadata = folder.join(path).symlink_metadata();
+    let is_gone = |error: &io::Error| error.kind() == io::ErrorKind::NotFound;
+    let is_missing = path.is_empty() || (path != "-" && metadata.is_err_and(|e| is_gone(&e)));
+    let message = format!("there is no file or folder {:?}", path.to_string_lossy());
+    is_missing.then(|| Diagnostic::error(Fault::Input, message))
+}
+
+fn nothing_found(path: &OsString, is_link: bool) -> Diagnostic {
     let path = path.to_string_lossy();
-    let avps = format!("no YAML or JSON files were found in {path}");
-    if missing {
-        let message = format!("there is no file or folder {path:?}");
-        return Diagnostic {
-            avp: Some(avps),
-            ..Diagnostic::error(Fault::Input, message)
-        };
-    }
-    let error = Diagnostic::error(Fault::Input, avps);
+    let error = Diagnostic::error(Fault::Input, nothing_in(&path));
     if is_link {
         error.with_hint(format!(
             "{path} is a link; {path}/ looks into the folder behind it"
@@ -87,6 +93,11 @@ fn nothing_found(path: &OsString, missing: bool, is_link: bool) -> Diagnostic {
     } else {
         error.with_hint("files are taken whose names end in .yaml, .yml or .json")
     }
+}
+
+/// AVP's words for a path that leads to no manifest.
+fn nothing_in(path: &str) -> String {
+    format!("no YAML or JSON files were found in {path}")
 }
 
 #[cfg(test)]

@@ -1,11 +1,12 @@
 //! Reads the chosen files and standard input within one limit, and collects what goes wrong.
 
+use std::ffi::OsStr;
 use std::fs::File;
 use std::io::{self, Read};
 use std::path::Path;
 use std::sync::Arc;
 
-use super::walk::FoundFile;
+use super::walk::{self, FoundFile};
 use super::{Failure, Inputs, Selection, passed_over};
 use crate::diagnostics::{Diagnostic, Fault, Place, Source, Span, io_reason};
 
@@ -107,10 +108,22 @@ impl Reader {
         }
     }
 
+    /// A path that does not exist. AVP takes it for a file if it is named like one.
+    pub(super) fn missing(&mut self, path: &OsStr, error: Diagnostic) {
+        let name = path.to_string_lossy();
+        let avp = if walk::is_manifest_name(path) {
+            self.lead = Some(LEAD);
+            unreadable(&name)
+        } else {
+            super::nothing_in(&name)
+        };
+        let avp = Some(avp);
+        self.fail(Diagnostic { avp, ..error });
+    }
+
     fn fail_file(&mut self, name: &str, cause: &str) {
         self.lead = Some(LEAD);
-        let message = format!("could not read file: {name} from disk");
-        self.fail(Diagnostic::error(Fault::Input, message).with_cause(cause));
+        self.fail(Diagnostic::error(Fault::Input, unreadable(name)).with_cause(cause));
     }
 
     /// Told once: after it nothing more is read.
@@ -124,6 +137,11 @@ impl Reader {
             self.fail(Diagnostic::error(Fault::Input, message).with_hint(hint));
         }
     }
+}
+
+/// AVP's words for a file that it cannot read.
+fn unreadable(name: &str) -> String {
+    format!("could not read file: {name} from disk")
 }
 
 /// Opens a regular file, and says its size. A pipe is refused before it is opened, because that would wait for its writer.

@@ -162,8 +162,7 @@ fn nothing_found_says_why() {
     );
     assert_eq!(
         tree.failure("nosuch.yaml"),
-        "could not read YAML/JSON files:\nerror: could not read file: nosuch.yaml from disk\n  \
-           = cause: no such file or directory\n"
+        "could not read YAML/JSON files:\nerror: there is no file or folder \"nosuch.yaml\"\n"
     );
     assert_eq!(
         tree.failure("root"),

@@ -23,20 +23,13 @@ pub(super) struct FoundFile {
 pub(super) struct Found {
     pub(super) files: Vec<FoundFile>,
     pub(super) warnings: Vec<Diagnostic>,
-    /// The path does not exist at all.
-    pub(super) missing: bool,
     /// The path is a link, which is not followed.
     pub(super) is_link: bool,
 }
 
-/// Walks one path. A path that does not exist is taken for a file if it is named like one, so that reading fails.
+/// Walks one path that exists. What is no folder is taken for a file if it is named like one.
 pub(super) fn walk(base: &Path, path: &OsString) -> Found {
     let mut found = Found::default();
-    if path.is_empty() {
-        // Joined it would be the folder itself: surely not what an unset variable should render.
-        found.missing = true;
-        return found;
-    }
     let place = base.join(path);
     let name = path.to_string_lossy();
     let metadata = place.symlink_metadata();
@@ -49,9 +42,6 @@ pub(super) fn walk(base: &Path, path: &OsString) -> Found {
         walk.folder(&place, &cleaned(&name));
         return found;
     }
-    found.missing = metadata
-        .as_ref()
-        .is_err_and(|error| error.kind() == io::ErrorKind::NotFound);
     found.is_link = metadata.is_ok_and(|metadata| metadata.is_symlink());
     if is_manifest_name(place.as_os_str()) {
         found.files.push(FoundFile {
@@ -77,7 +67,7 @@ fn cleaned(name: &str) -> String {
 }
 
 /// Whether the text from the last dot of the base name is one of the three extensions; case matters.
-fn is_manifest_name(path: &OsStr) -> bool {
+pub(super) fn is_manifest_name(path: &OsStr) -> bool {
     let bytes = path.as_encoded_bytes();
     [".yaml", ".yml", ".json"]
         .iter()
