@@ -101,6 +101,11 @@ pub trait Backend: Send + Sync {
         path.to_owned()
     }
 
+    /// What its settings hold that is hardly meant, though they can be used: for a warning each, so without a value.
+    fn odd_settings(&self) -> &[String] {
+        &[]
+    }
+
     /// Reads one secret. Retries and the deadline are the backend's business (by `clients`), de-duplication and the
     /// bound on concurrent calls are the caller's.
     fn fetch<'a>(

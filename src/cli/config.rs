@@ -6,14 +6,16 @@ use std::fmt::Write as _;
 use serde_json::{Value, json};
 
 use super::flags::{ConfigCommand, ConfigShow, Generate, Output};
-use super::generate::{configure, settings_request};
+use super::generate::{self, configure};
 use super::instances::{self, Instances};
 use super::report::{Failure, Reporter};
 use super::{Name, Process, print};
 use crate::backends::pool::Pool;
 use crate::backends::registry::{self, Type};
+use crate::diagnostics::{Diagnostic, printable};
 use crate::env::{Options, Origin, Setting};
-use crate::settings::variables::{self, VARIABLES};
+use crate::input;
+use crate::settings::variables::{self, Fate, VARIABLES, Variable};
 use crate::settings::{self, Settings};
 
 /// Runs one of the two and gives its exit code.
@@ -38,23 +40,17 @@ fn show(show: ConfigShow, process: &mut Process<'_>) -> u8 {
     };
     let filled = flags.fill_from(&process.environment);
     let reporter = Reporter::new(&flags, Name::Manifuse, process);
-    let configured = filled
-        .map_err(Failure::from)
-        .and_then(|()| configure(&flags, Name::Manifuse, process).map_err(Failure::new));
-    let (settings, instances) = match configured {
-        Ok(configured) => configured,
-        Err(failure) => return reporter.fail(process.stderr, failure, &[]),
+    let (settings, instances) = match check(&flags, filled, process) {
+        Ok(checked) => checked,
+        Err(errors) => return reporter.fail(process.stderr, Failure::new(errors), &[]),
     };
-    let folder = super::generate::rendered_folder(&process.folder, &flags.paths);
-    let places = settings::places(&settings_request(&flags, process, &folder));
+    let mut warnings = settings.warnings.clone();
+    if let Err(mut failure) = reporter.judge(&mut warnings) {
+        failure.diagnostics.append(&mut warnings);
+        return reporter.fail(process.stderr, failure, &[]);
+    }
     let report = Report {
-        looked_at: match flags.config_path {
-            Some(_) => Vec::new(),
-            None => places
-                .iter()
-                .map(|place| place.display().to_string())
-                .collect(),
-        },
+        looked_at: looked_at(&flags, process),
         default: default_name(&instances),
         groups: groups(&settings, &instances.pool),
         without_effect: without_effect(&settings),
@@ -64,7 +60,43 @@ fn show(show: ConfigShow, process: &mut Process<'_>) -> u8 {
         Output::Text => report.text(),
         Output::Json => pretty(&report.json()),
     };
-    print(process, text)
+    let code = print(process, text);
+    reporter.warn(process.stderr, warnings, &[]);
+    code
+}
+
+/// What makes `generate` fail before it fetches, as far as it is not in the manifests: all of it.
+fn check(
+    flags: &Generate,
+    filled: Result<(), Vec<Diagnostic>>,
+    process: &Process<'_>,
+) -> Result<(Settings, Instances), Vec<Diagnostic>> {
+    let mut errors = filled.err().unwrap_or_default();
+    let paths = flags.paths.iter();
+    errors.extend(paths.filter_map(|path| input::missing(&process.folder, path)));
+    match configure(flags, Name::Manifuse, process) {
+        Ok(configured) => {
+            let wrong = configured.path_rule.err();
+            errors.extend(wrong.map(|error| Diagnostic::from_error(&error)));
+            if errors.is_empty() {
+                return Ok((configured.settings, configured.instances));
+            }
+            errors.extend(configured.settings.warnings);
+        }
+        Err(more) => errors.extend(more),
+    }
+    Err(errors)
+}
+
+/// Where a settings file was looked for, unless one is named.
+fn looked_at(flags: &Generate, process: &Process<'_>) -> Vec<String> {
+    if flags.config_path.is_some() {
+        return Vec::new();
+    }
+    let folder = generate::rendered_folder(&process.folder, &flags.paths);
+    let places = settings::places(&generate::settings_request(flags, process, &folder));
+    let shown = places.iter().map(|place| place.display().to_string());
+    shown.collect()
 }
 
 fn pretty(value: &Value) -> String {
@@ -121,14 +153,17 @@ pub(super) fn origins(settings: &Settings, pool: &Pool) -> Vec<(String, String)>
     origins
 }
 
-/// What is for all backends, built-in backends that are used, and the named ones.
+/// What is for the run as a whole, built-in backends that are used, and the named ones.
 fn groups(settings: &Settings, pool: &Pool) -> Vec<Group> {
     let over = |key: &str| settings.overridden.get(key).cloned().unwrap_or_default();
     let secrets = credentials(settings);
-    let line = |name, key, setting, over: &[Origin]| line(name, key, setting, over, &secrets);
-    let for_all = ["AVP_TYPE", "AVP_PATH_VALIDATION"]
-        .into_iter()
-        .filter_map(|key| Some(line(key, key, settings.flat.get(key)?, &over(key))));
+    let for_all = VARIABLES
+        .iter()
+        .filter(|variable| matches!(variable.fate, Fate::Goes(_)));
+    let for_all = for_all.filter_map(|Variable { name, .. }| {
+        let setting = settings.flat.get(name)?;
+        Some(line(name, name, setting, &over(name), &secrets))
+    });
     let mut groups = vec![Group {
         backend: None,
         lines: for_all.collect(),
@@ -209,7 +244,7 @@ fn line(
     Line {
         name: name.to_owned(),
         variable: key,
-        value: text.map(|text| text.escape_debug().to_string()),
+        value: text,
         origin: setting.origin.to_string(),
         over: over.iter().map(ToString::to_string).collect(),
     }
@@ -260,10 +295,10 @@ impl Report {
                 Some((name, kind)) => {
                     let _ = writeln!(out, "\nbackend {name} ({kind})");
                 }
-                None => out.push_str("\nfor all backends\n"),
+                None => out.push_str("\nfor the run\n"),
             }
             for line in &group.lines {
-                let value = line.value.as_deref().unwrap_or("set");
+                let value = line.value.as_deref().map_or("set".into(), printable);
                 let _ = writeln!(out, "  {}: {value}", line.name);
                 let _ = writeln!(out, "    from {}", line.origin);
                 for lost in &line.over {
@@ -311,35 +346,45 @@ impl Report {
     }
 }
 
-/// Columns as wide as they must be.
+/// The columns of the table that fit a terminal, cells in as many lines as they need; JSON has all columns.
 fn variables_text() -> String {
-    let rows: Vec<[String; 5]> = VARIABLES
-        .iter()
-        .map(|variable| {
-            [
-                variable.name.to_owned(),
-                variable.reader.to_owned(),
-                variable.says.replace('`', ""),
-                variable.goes_to(),
-                variable.order().text().to_owned(),
-            ]
-        })
-        .collect();
-    let width = |column: usize| {
-        rows.iter()
-            .map(|row| row[column].chars().count())
-            .max()
-            .unwrap_or(0)
-    };
-    let widths: Vec<usize> = (0..4).map(width).collect();
+    const WIDTHS: [usize; 3] = [39, 30, 27];
     let mut out = String::new();
-    for row in &rows {
-        for (cell, width) in row.iter().zip(&widths) {
-            let _ = write!(out, "{cell:width$}  ");
+    let mut row = |cells: [&str; 3]| {
+        let cells: Vec<_> = cells
+            .iter()
+            .zip(WIDTHS)
+            .map(|(c, w)| wrapped(c, w))
+            .collect();
+        let height = cells.iter().map(Vec::len).max().unwrap_or(0);
+        for at in 0..height {
+            let cell = |column: usize| cells[column].get(at).map_or("", String::as_str);
+            let [first, second, _] = WIDTHS;
+            let line = format!("{:first$}  {:second$}  {}", cell(0), cell(1), cell(2));
+            let _ = writeln!(out, "{}", line.trim_end());
         }
-        let _ = writeln!(out, "{}", row[4]);
+    };
+    row(["VARIABLE", "SAYS", "GOES TO"]);
+    for variable in VARIABLES {
+        let says = variable.says.replace('`', "");
+        row([variable.name, &says, &variable.goes_to()]);
     }
     out
+}
+
+/// A text in lines of so many characters; a longer word has one of its own.
+fn wrapped(text: &str, width: usize) -> Vec<String> {
+    let mut lines: Vec<String> = Vec::new();
+    for word in text.split(' ') {
+        match lines.last_mut() {
+            Some(line) if line.chars().count() + 1 + word.chars().count() <= width => {
+                line.push(' ');
+                line.push_str(word);
+            }
+            _ => lines.push(word.to_owned()),
+        }
+    }
+    lines
 }
 
 fn variables_json() -> Value {

@@ -6,7 +6,7 @@ use std::time::Duration;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 
-use crate::diagnostics::{Diagnostic, Fault, Format, Levels};
+use crate::diagnostics::{Diagnostic, Fault, Format, LevelList, warning_names};
 use crate::env::Environment;
 
 const EXAMPLES: &str = "\
@@ -157,8 +157,8 @@ pub(super) struct Generate {
     pub(super) error_format: Option<ErrorFormat>,
 
     /// What becomes of warnings: off, on or error by their names, e.g. all=error,list-items=off [env: MANIFUSE_WARN]
-    #[arg(long, value_name = "NAME=LEVEL,...", value_parser = Levels::parse)]
-    pub(super) warn: Option<Levels>,
+    #[arg(long, value_name = "NAME=LEVEL,...", value_parser = LevelList::parse, long_help = warn_help())]
+    pub(super) warn: Vec<LevelList>,
 
     /// Say what is passed over and where settings come from [env: MANIFUSE_VERBOSE]
     #[arg(short, long, value_name = "BOOL", num_args = 0..=1, require_equals = true, default_missing_value = "true", value_parser = go_bool)]
@@ -210,49 +210,71 @@ impl Generate {
     }
 
     /// Takes what was not given from our variables. An empty one is as good as none.
-    pub(super) fn fill_from(&mut self, environment: &Environment) -> Result<(), Box<Diagnostic>> {
-        let from = Variables(environment);
+    pub(super) fn fill_from(&mut self, environment: &Environment) -> Result<(), Vec<Diagnostic>> {
+        let mut from = Variables {
+            environment,
+            errors: Vec::new(),
+        };
         let text = |text: &str| Ok(text.to_owned());
         let format = |text: &str| {
             ErrorFormat::from_str(text, false).map_err(|_| "it is text or json".to_owned())
         };
-        from.fill(&mut self.config_path, "MANIFUSE_CONFIG", text)?;
-        from.fill(&mut self.allow_empty, "MANIFUSE_ALLOW_EMPTY", go_bool)?;
-        from.fill(&mut self.validate, "MANIFUSE_VALIDATE", go_bool)?;
-        from.fill(&mut self.root, "MANIFUSE_ROOT", text)?;
-        from.fill(&mut self.error_format, "MANIFUSE_ERROR_FORMAT", format)?;
-        from.fill(&mut self.warn, "MANIFUSE_WARN", Levels::parse)?;
-        from.fill(&mut self.verbose, "MANIFUSE_VERBOSE", go_bool)?;
-        from.fill(&mut self.timeout, "MANIFUSE_TIMEOUT", duration)?;
-        from.fill(&mut self.concurrency, "MANIFUSE_CONCURRENCY", at_least_one)?;
-        from.fill(&mut self.input_limit, "MANIFUSE_INPUT_LIMIT", size)?;
-        from.fill(&mut self.document_limit, "MANIFUSE_DOCUMENT_LIMIT", size)?;
-        from.fill(&mut self.file_limit, "MANIFUSE_FILE_LIMIT", size)
+        from.fill(&mut self.config_path, "MANIFUSE_CONFIG", text);
+        from.fill(&mut self.allow_empty, "MANIFUSE_ALLOW_EMPTY", go_bool);
+        from.fill(&mut self.validate, "MANIFUSE_VALIDATE", go_bool);
+        from.fill(&mut self.root, "MANIFUSE_ROOT", text);
+        from.fill(&mut self.error_format, "MANIFUSE_ERROR_FORMAT", format);
+        from.fill(&mut self.verbose, "MANIFUSE_VERBOSE", go_bool);
+        from.fill(&mut self.timeout, "MANIFUSE_TIMEOUT", duration);
+        from.fill(&mut self.concurrency, "MANIFUSE_CONCURRENCY", at_least_one);
+        from.fill(&mut self.input_limit, "MANIFUSE_INPUT_LIMIT", size);
+        from.fill(&mut self.document_limit, "MANIFUSE_DOCUMENT_LIMIT", size);
+        from.fill(&mut self.file_limit, "MANIFUSE_FILE_LIMIT", size);
+        // The flag goes on where the variable ends.
+        self.warn
+            .splice(0..0, from.read("MANIFUSE_WARN", LevelList::parse));
+        if from.errors.is_empty() {
+            Ok(())
+        } else {
+            Err(from.errors)
+        }
     }
 }
 
-struct Variables<'a>(&'a Environment);
+/// Our variables, and what is wrong in those that were read.
+struct Variables<'a> {
+    environment: &'a Environment,
+    errors: Vec<Diagnostic>,
+}
 
 impl Variables<'_> {
-    fn fill<T>(
-        &self,
-        flag: &mut Option<T>,
-        name: &str,
-        parse: impl FnOnce(&str) -> Result<T, String>,
-    ) -> Result<(), Box<Diagnostic>> {
-        let Some(text) = self
-            .0
-            .get(name)
-            .filter(|text| flag.is_none() && !text.is_empty())
-        else {
-            return Ok(());
-        };
-        *flag = Some(parse(text).map_err(|reason| {
-            let message = format!("{name} is wrong: {reason}");
-            Box::new(Diagnostic::error(Fault::Settings, message))
-        })?);
-        Ok(())
+    fn fill<T>(&mut self, flag: &mut Option<T>, name: &str, parse: Parse<T>) {
+        if flag.is_none() {
+            *flag = self.read(name, parse);
+        }
     }
+
+    fn read<T>(&mut self, name: &str, parse: Parse<T>) -> Option<T> {
+        let text = self.environment.get(name).filter(|text| !text.is_empty())?;
+        let wrong = |reason| {
+            let message = format!("{name} is wrong: {reason}");
+            self.errors
+                .push(Diagnostic::error(Fault::Settings, message));
+        };
+        parse(text).map_err(wrong).ok()
+    }
+}
+
+/// Reads the text of a flag or variable, or says what it should be.
+type Parse<T> = fn(&str) -> Result<T, String>;
+
+fn warn_help() -> String {
+    let names: Vec<_> = warning_names().collect();
+    format!(
+        "What becomes of warnings: off, on or error by their names, e.g. all=error,list-items=off [env: MANIFUSE_WARN]\n\n\
+         It may stand several times and goes on where the variable ends; what stands later wins. The names: {}.",
+        names.join(", ")
+    )
 }
 
 /// What AVP takes for true and false.
@@ -364,9 +386,10 @@ mod tests {
         ]
         .into_iter()
         .collect();
+        let levels = |text| vec![LevelList::parse(text).unwrap()];
         let mut flags = Generate {
             config_path: Some("flag.yaml".to_owned()),
-            warn: Levels::parse("all=off").ok(),
+            warn: levels("all=off"),
             ..Generate::default()
         };
         flags.fill_from(&environment).unwrap();
@@ -374,7 +397,8 @@ mod tests {
         assert_eq!(flags.root.as_deref(), Some("/env"));
         assert_eq!(flags.timeout, Some(Duration::from_secs(5)));
         assert_eq!(flags.verbose, None);
-        assert_eq!(flags.warn, Levels::parse("all=off").ok());
+        let both = [levels("all=error"), levels("all=off")].concat();
+        assert_eq!(flags.warn, both, "the flag goes on where the variable ends");
         assert_eq!(flags.error_format, Some(ErrorFormat::Json));
     }
 
@@ -398,8 +422,16 @@ mod tests {
             let environment = [(name, value)].into_iter().collect();
             let error = Generate::default().fill_from(&environment).unwrap_err();
             let expected = format!("error: {name} is wrong: {reason}\n");
-            assert_eq!(render(&[*error], Rendering::PLAIN), expected);
+            assert_eq!(render(&error, Rendering::PLAIN), expected);
         }
+    }
+
+    #[test]
+    fn all_wrong_variables_are_told() {
+        let environment = [("MANIFUSE_TIMEOUT", "soon"), ("MANIFUSE_WARN", "bogus=off")];
+        let environment = environment.into_iter().collect();
+        let errors = Generate::default().fill_from(&environment).unwrap_err();
+        assert_eq!(errors.len(), 2, "{errors:?}");
     }
 
     #[test]

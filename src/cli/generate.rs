@@ -7,6 +7,8 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
+use regex::Regex;
+
 use crate::backends::pool::Pool;
 use crate::backends::registry;
 use crate::diagnostics::{Diagnostic, Fault, Source, io_reason};
@@ -14,7 +16,7 @@ use crate::files::{self, FolderFiles};
 use crate::inject::{self, CollectOptions, PathRule, RenderContext, Rendered, Stream};
 use crate::input::{self, Inputs, Selection};
 use crate::output;
-use crate::settings::{self, Settings};
+use crate::settings::{self, InvalidExpression, Settings};
 
 use super::config;
 use super::flags::Generate;
@@ -38,7 +40,7 @@ pub(super) fn run(mut flags: Generate, name: Name, process: &mut Process<'_>) ->
     let filled = flags.fill_from(&process.environment);
     let reporter = Reporter::new(&flags, name, process);
     let read = filled
-        .map_err(Failure::from)
+        .map_err(Failure::new)
         .and_then(|()| read(&flags, process));
     let mut inputs = match read {
         Ok(inputs) => inputs,
@@ -99,12 +101,24 @@ fn render<'s>(
     let mut configured = configure(flags, name, process);
     let mut stream = collect(flags, configured.as_ref().ok(), sources)?;
     warnings.append(&mut stream.warnings);
-    if let Ok((settings, _)) = &mut configured {
-        warnings.append(&mut settings.warnings);
+    if let Ok(configured) = &mut configured {
+        warnings.append(&mut configured.settings.warnings);
     }
     reporter.judge(warnings)?;
-    let (settings, instances) = configured.map_err(Failure::new)?;
-    let context = context(flags, name, process, &settings, instances, &stream)?;
+    let configured = configured.map_err(Failure::new)?;
+    let settings = configured.settings;
+    let path_rule = match configured.path_rule {
+        // AVP does not look at the expression before there is a manifest.
+        _ if stream.documents() == 0 => None,
+        path_rule => path_rule.map_err(|error| Diagnostic::from_error(&error))?,
+    };
+    let context = RenderContext {
+        pool: Arc::new(configured.instances.pool),
+        files: Arc::new(configured.files),
+        path_rules: path_rule.map(PathRule::new).into_iter().collect(),
+        fetch_timeout: flags.timeout.unwrap_or(TIMEOUT),
+        concurrency: flags.concurrency.unwrap_or(CONCURRENCY),
+    };
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
@@ -126,11 +140,22 @@ fn render<'s>(
     rendered.map_err(|failures| Failure::led(BAD_REFERENCES, failures))
 }
 
+/// What the settings of a run make.
+pub(super) struct Configured {
+    pub(super) settings: Settings,
+    pub(super) instances: Instances,
+    files: FolderFiles,
+    /// The path validation, if one is set.
+    pub(super) path_rule: Result<Option<Regex>, InvalidExpression>,
+}
+
+/// Checks everything that settings can get wrong without a network, and tells all of it; the path validation alone may
+/// fail where all the rest is right.
 pub(super) fn configure(
     flags: &Generate,
     name: Name,
     process: &Process<'_>,
-) -> Result<(Settings, Instances), Vec<Diagnostic>> {
+) -> Result<Configured, Vec<Diagnostic>> {
     if flags.secret_name.is_some() {
         let message = "settings in a Kubernetes Secret (-s) are not read by this version";
         let error = Diagnostic::error(Fault::Settings, message);
@@ -148,10 +173,23 @@ pub(super) fn configure(
         name,
         token_cache,
     );
-    match instances {
-        Ok(instances) => Ok((settings, instances)),
-        // A warning may well be the cause.
-        Err(mut errors) => {
+    let files = open_files(flags, name, process);
+    let path_rule = settings.path_validation();
+    match (instances, files) {
+        (Ok(mut instances), Ok(files)) => {
+            settings.warnings.append(&mut instances.warnings);
+            Ok(Configured {
+                settings,
+                instances,
+                files,
+                path_rule,
+            })
+        }
+        (instances, files) => {
+            let mut errors = instances.err().unwrap_or_default();
+            errors.extend(files.err().map(|error| *error));
+            errors.extend(path_rule.err().map(|error| Diagnostic::from_error(&error)));
+            // A warning may well be the cause.
             errors.append(&mut settings.warnings);
             Err(errors)
         }
@@ -175,11 +213,13 @@ pub(super) fn settings_request<'a>(
 
 fn collect<'s>(
     flags: &Generate,
-    configured: Option<&(Settings, Instances)>,
+    configured: Option<&Configured>,
     sources: &'s [Arc<Source>],
 ) -> Result<Stream<'s>, Failure> {
     let (default_backend, backends) = match configured {
-        Some((_, instances)) => (Arc::clone(&instances.default), Arc::clone(&instances.names)),
+        Some(Configured { instances, .. }) => {
+            (Arc::clone(&instances.default), Arc::clone(&instances.names))
+        }
         None => (Arc::from(""), Arc::from([])),
     };
     let options = CollectOptions {
@@ -204,29 +244,6 @@ fn collect<'s>(
         return Err(error.with_hint(hint).into());
     }
     Ok(stream)
-}
-
-fn context(
-    flags: &Generate,
-    name: Name,
-    process: &Process<'_>,
-    settings: &Settings,
-    instances: Instances,
-    stream: &Stream<'_>,
-) -> Result<RenderContext, Failure> {
-    let validation = if stream.documents() > 0 {
-        settings.path_validation()
-    } else {
-        Ok(None)
-    };
-    let validation = validation.map_err(|error| Diagnostic::from_error(&error))?;
-    Ok(RenderContext {
-        pool: Arc::new(instances.pool),
-        files: Arc::new(open_files(flags, name, process)?),
-        path_rules: validation.map(PathRule::new).into_iter().collect(),
-        fetch_timeout: flags.timeout.unwrap_or(TIMEOUT),
-        concurrency: flags.concurrency.unwrap_or(CONCURRENCY),
-    })
 }
 
 /// Secret paths that are files are relative to what is rendered, so that a manifest means the same from wherever it is

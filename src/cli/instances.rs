@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use crate::backends::pool::Pool;
 use crate::backends::registry::{SettingsError, Type};
-use crate::diagnostics::{Diagnostic, Fault, nearest};
+use crate::diagnostics::{Diagnostic, Fault, Warning, nearest};
 use crate::env::{Environment, Options, Origin, Setting};
 use crate::secret::Text;
 use crate::settings::{BackendSetting, NamedBackend, Settings};
@@ -24,6 +24,8 @@ pub(super) struct Instances {
     pub(super) names: Arc<[Arc<str>]>,
     /// What `path:` means.
     pub(super) default: Arc<str>,
+    /// What is hardly meant as it is set.
+    pub(super) warnings: Vec<Diagnostic>,
 }
 
 /// Makes the instances. Those that the settings ask for are opened, so that wrong settings are told even if nothing is
@@ -41,6 +43,7 @@ pub(super) fn make(
         token_cache,
         pool: Pool::default(),
         errors: Vec::new(),
+        warnings: Vec::new(),
     };
     for kind in types.iter().filter(|kind| kind.built_in) {
         maker.add(kind.name, kind, settings.flat.clone());
@@ -70,13 +73,14 @@ pub(super) fn make(
         }
     };
     if maker.errors.is_empty() {
-        let pool = maker.pool;
         return Ok(Instances {
-            pool,
+            pool: maker.pool,
             names,
             default,
+            warnings: maker.warnings,
         });
     }
+    maker.errors.append(&mut maker.warnings);
     Err(maker.errors)
 }
 
@@ -105,6 +109,7 @@ struct Maker<'a> {
     token_cache: bool,
     pool: Pool,
     errors: Vec<Diagnostic>,
+    warnings: Vec<Diagnostic>,
 }
 
 impl Maker<'_> {
@@ -123,10 +128,19 @@ impl Maker<'_> {
 
     /// Opens an instance, to find out whether its settings are right.
     fn open(&mut self, name: &str, of: Option<&NamedBackend>) {
-        if let Some(Err(error)) = self.pool.get(name) {
-            let mut error = Diagnostic::from_error(error);
-            error.place = of.map(|backend| backend.kind.place.clone());
-            self.errors.push(error);
+        match self.pool.get(name) {
+            Some(Err(error)) => {
+                let mut error = Diagnostic::from_error(error);
+                error.place = of.map(|backend| backend.kind.place.clone());
+                self.errors.push(error);
+            }
+            Some(Ok(backend)) => {
+                let odd = backend.odd_settings().iter();
+                let odd = odd.map(|odd| Diagnostic::warning(Warning::OddSetting, odd));
+                self.warnings
+                    .extend(odd.map(|warning| warning.with_hint("store it without")));
+            }
+            None => {}
         }
     }
 

@@ -74,7 +74,7 @@ impl Reporter {
         Self {
             name,
             rendering,
-            levels: flags.warn.unwrap_or_default(),
+            levels: Levels::new(&flags.warn),
             verbose: flags.is_verbose(),
         }
     }

@@ -11,10 +11,10 @@ mod warning;
 use std::fmt;
 use std::sync::Arc;
 
-pub use render::{Format, Rendering, render, sort};
+pub use render::{Format, Rendering, printable, render, sort};
 pub use source::{LineColumn, Source, Span};
 pub use suggest::nearest;
-pub use warning::{Level, Levels, WARNINGS, Warning};
+pub use warning::{Level, LevelList, Levels, WARNINGS, Warning, warning_names};
 
 /// What kind of failure a diagnostic is; decides the exit code (design section 8).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -148,28 +148,48 @@ impl Default for Levels {
     }
 }
 
-impl Levels {
-    /// Reads `NAME=LEVEL,…`; what stands later wins, and `all` is every name.
+/// What `NAME=LEVEL,…` says, in its order: a warning, or all, and what is to become of it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LevelList(Vec<(Option<Warning>, Level)>);
+
+impl LevelList {
+    /// Reads it; `all` is every name.
     pub fn parse(text: &str) -> Result<Self, String> {
+        text.split(',')
+            .map(level)
+            .collect::<Result<_, _>>()
+            .map(Self)
+    }
+}
+
+fn level(setting: &str) -> Result<(Option<Warning>, Level), String> {
+    let (name, level) = setting.split_once('=').unwrap_or((setting, ""));
+    let warning = match name.trim() {
+        "all" => None,
+        name => Some(find(name).ok_or_else(|| unknown(name))?),
+    };
+    match level.trim() {
+        "off" => Ok((warning, Level::Off)),
+        "on" => Ok((warning, Level::On)),
+        "error" => Ok((warning, Level::Error)),
+        _ => Err(
+            "it is a list like list-items=off,lost-text=error; there are off, on and error"
+                .to_owned(),
+        ),
+    }
+}
+
+impl Levels {
+    /// The levels where these lists say otherwise than the table: what stands later wins.
+    pub fn new(lists: &[LevelList]) -> Self {
         let mut levels = Self::default();
-        for setting in text.split(',') {
-            let (name, level) = setting.split_once('=').unwrap_or((setting, ""));
-            let level = match level.trim() {
-                "off" => Level::Off,
-                "on" => Level::On,
-                "error" => Level::Error,
-                _ => return Err(
-                    "it is a list like list-items=off,lost-text=error; there are off, on and error"
-                        .to_owned(),
-                ),
-            };
-            match (name.trim(), find(name.trim())) {
-                ("all", _) => levels.0.fill(level),
-                (_, Some(warning)) => levels.0[warning as usize] = level,
-                (name, None) => return Err(unknown(name)),
+        for (warning, level) in lists.iter().flat_map(|list| &list.0) {
+            match warning {
+                None => levels.0.fill(*level),
+                Some(warning) => levels.0[*warning as usize] = *level,
             }
         }
-        Ok(levels)
+        levels
     }
 
     /// Drops the warnings that are off and makes errors of those that are to be errors.
@@ -192,10 +212,21 @@ fn find(name: &str) -> Option<Warning> {
     Some(line.0)
 }
 
+/// The names for `--warn`.
+pub fn warning_names() -> impl Iterator<Item = &'static str> {
+    ["all"]
+        .into_iter()
+        .chain(WARNINGS.iter().map(|(_, name, ..)| *name))
+}
+
 fn unknown(name: &str) -> String {
-    let names = WARNINGS.iter().map(|(_, name, ..)| *name).chain(["all"]);
-    let near = nearest(name, names).map_or(String::new(), |near| format!("; did you mean {near}?"));
-    format!("there is no warning {name}{near}")
+    let known: Vec<_> = warning_names().collect();
+    // What is nearly a name is no secret that was put in a wrong place.
+    let what = match nearest(name, known.iter().copied()) {
+        Some(near) => format!("there is no warning {name}; did you mean {near}?"),
+        None => "there is no such warning;".to_owned(),
+    };
+    format!("{what} there are {}", known.join(", "))
 }
 
 #[cfg(test)]
@@ -212,7 +243,9 @@ mod tests {
 
     #[test]
     fn levels_by_name_and_for_all() {
-        let level = |text, warning: Warning| Levels::parse(text).unwrap().0[warning as usize];
+        let level = |text, warning: Warning| {
+            Levels::new(&[LevelList::parse(text).unwrap()]).0[warning as usize]
+        };
         assert_eq!(level("list-items=error", Warning::ListItems), Level::Error);
         assert_eq!(level("list-items=error", Warning::LostText), Level::On);
         assert_eq!(
@@ -234,21 +267,34 @@ mod tests {
     }
 
     #[test]
+    fn of_several_lists_the_last_word_counts() {
+        let list = |text| LevelList::parse(text).unwrap();
+        let levels = Levels::new(&[list("all=error"), list("list-items=off")]);
+        assert_eq!(levels.0[Warning::ListItems as usize], Level::Off);
+        assert_eq!(levels.0[Warning::LostText as usize], Level::Error);
+        let levels = Levels::new(&[list("list-items=off"), list("all=on")]);
+        assert_eq!(levels.0[Warning::ListItems as usize], Level::On);
+    }
+
+    #[test]
     fn what_is_no_level_or_no_name_is_told() {
         let form = "it is a list like list-items=off,lost-text=error; there are off, on and error";
+        for text in ["list-items", "list-items=no", "all"] {
+            assert_eq!(LevelList::parse(text), Err(form.to_owned()), "{text}");
+        }
+        let names = warning_names().collect::<Vec<_>>().join(", ");
         for (text, expected) in [
-            ("", form),
-            ("list-items", form),
-            ("list-items=no", form),
-            ("list-items=off,", form),
+            ("", "there is no such warning; there are "),
+            ("list-items=off,", "there is no such warning; there are "),
             (
                 "list-item=off",
-                "there is no warning list-item; did you mean list-items?",
+                "there is no warning list-item; did you mean list-items? there are ",
             ),
-            ("al=off", "there is no warning al"),
-            ("everything=off", "there is no warning everything"),
+            ("al=off", "there is no such warning; there are "),
+            ("CANARY", "there is no such warning; there are "),
         ] {
-            assert_eq!(Levels::parse(text), Err(expected.to_owned()), "{text}");
+            let expected = format!("{expected}{names}");
+            assert_eq!(LevelList::parse(text), Err(expected), "{text}");
         }
     }
 }

@@ -24,6 +24,8 @@ const EXPORTED: [&str; 7] = [
     "K8S_SECRET",
 ];
 
+const KV_VERSION: &str = "AVP_KV_VERSION";
+
 /// The only keys whose values AVP trims.
 const TRIMMED: [&str; 2] = ["AVP_TYPE", "AVP_AUTH_TYPE"];
 
@@ -37,9 +39,10 @@ pub(super) fn is_exported(upper: &str) -> bool {
     EXPORTED.iter().any(|prefix| upper.starts_with(prefix))
 }
 
-/// What every backend sees of the environment: plain variables that are not empty.
+/// What every backend sees of the environment: plain variables that are not empty. And the default that AVP has.
 pub(super) fn plain(environment: &Environment) -> Options {
     let mut options = Options::default();
+    options.set(KV_VERSION, kv_version());
     for (name, value) in plain_variables(environment) {
         options.set(name, from_environment(name, value));
     }
@@ -80,12 +83,16 @@ pub(super) fn layers(
             add(key, true, from_environment(name, value));
         }
     }
-    let two = Setting {
+    add(KV_VERSION.to_owned(), false, kv_version());
+    Ok(layers)
+}
+
+/// The only setting that has a default in AVP's own settings.
+fn kv_version() -> Setting {
+    Setting {
         value: Text::from("2"),
         origin: Origin::Default,
-    };
-    add("AVP_KV_VERSION".to_owned(), false, two);
-    Ok(layers)
+    }
 }
 
 /// The winners.

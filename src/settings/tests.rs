@@ -410,7 +410,7 @@ fn what_is_set_for_us_without_effect_is_warned_of() {
             "vault_tokn in c.yaml is not known, and has no effect (help: did you mean VAULT_TOKEN?)",
         ),
         (
-            &[("AWS_REGION", "plain")],
+            &[("AWS_REGION", "plain"), ("AVP_TYPE", "sops")],
             "AWS_PROFILE: CANARY\n",
             "AWS_PROFILE in c.yaml is not read by this version",
         ),
@@ -446,30 +446,6 @@ fn what_is_set_for_us_without_effect_is_warned_of() {
 }
 
 #[test]
-fn a_credential_with_a_line_end_is_warned_of() {
-    let tail = "ends in a line end, which is sent with it (help: store it without)";
-    assert_eq!(
-        warned(
-            &[("AVP_SECRET_ID", "CANARY\n")],
-            "c.yaml",
-            "AVP_ROLE_ID: \"CANARY\\n\"\n",
-        ),
-        format!(
-            "warning[odd-setting]: AVP_ROLE_ID in c.yaml {tail}\n\
-             warning[odd-setting]: the environment variable AVP_SECRET_ID {tail}\n"
-        )
-    );
-    assert_eq!(
-        warned(
-            &[],
-            "c.yaml",
-            "backends: {a: {type: vault, auth: {password: \"CANARY\\n\"}}}\n"
-        ),
-        format!("warning[odd-setting]: backends.a.auth.password in c.yaml {tail}\n")
-    );
-}
-
-#[test]
 fn what_may_be_right_is_not_warned_of() {
     let environment = [
         ("AWS_REGION", "r"),
@@ -478,6 +454,7 @@ fn what_may_be_right_is_not_warned_of() {
         ("SOPS_AGE_KEY", "key\n"),
         ("ARGOCD_ENV_REPLICAS", "3"),
         ("ARGOCD_ENV_AVP_TYPE", "vault"),
+        ("ARGOCD_ENV_AWS_REGION", "for-helm"),
         ("MANIFUSE_ROOT", "/"),
         ("SOPS_AGE_KEY_CMD", "x"),
     ];

@@ -63,9 +63,10 @@ impl Variable {
         matches!(self.fate, Fate::NotYet | Fate::Ignored(_))
     }
 
-    /// Whether it is what Vault knows someone by, letter for letter. Certificates and headers are not.
-    pub(super) fn is_credential_of_vault(&self) -> bool {
-        self.reader.starts_with("vault: ") && !self.shown
+    /// Whether backends of a type read it, or would.
+    pub(super) fn is_for(&self, kind: &str) -> bool {
+        let mut readers = self.reader.split(", ");
+        readers.any(|reader| reader.split(':').next() == Some(kind))
     }
 
     /// Where its value goes, in a few words.
@@ -171,9 +172,9 @@ const fn not_yet(name: &'static str, reader: &'static str, says: &'static str) -
     row(name, reader, says, Fate::NotYet, false)
 }
 
-const AWS: &str = "awssecretsmanager, SOPS keys";
-const AZURE: &str = "azurekeyvault, SOPS keys";
-const GCP: &str = "gcpsecretmanager, SOPS keys";
+const AWS: &str = "awssecretsmanager, sops: AWS";
+const AZURE: &str = "azurekeyvault, sops: Azure";
+const GCP: &str = "gcpsecretmanager, sops: GCP";
 const LOCKBOX: &str = "yandexcloudlockbox";
 const DELINEA: &str = "delineasecretserver";
 const KEEPER: &str = "keepersecretsmanager";

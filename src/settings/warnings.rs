@@ -1,5 +1,4 @@
-//! Settings that are hardly meant as they are: some have no effect, some hold what should not be sent. Nothing here is an
-//! error, because argocd-vault-plugin takes them all without a word.
+//! Settings that have no effect. Nothing here is an error, because argocd-vault-plugin takes them all without a word.
 
 use super::file::SettingsFile;
 use super::{NamedBackend, OURS, Settings, flat, structured, variables};
@@ -9,11 +8,24 @@ use crate::env::{Origin, Setting};
 
 /// All of them.
 pub(super) fn find(settings: &Settings, file: Option<&SettingsFile>) -> Vec<Diagnostic> {
+    let types = chosen_types(settings);
     let keys = settings.flat.keys();
     let flat = keys.filter_map(|key| Some((key, settings.flat.get(key)?)));
     let named = settings.backends.iter().flat_map(own_settings);
-    let odd = flat.chain(named).filter_map(|(key, set)| judge(key, set));
-    odd.chain(file.and_then(sets_nothing)).collect()
+    let ignored = flat
+        .chain(named)
+        .filter_map(|(key, set)| judge(key, set, &types));
+    ignored.chain(file.and_then(sets_nothing)).collect()
+}
+
+/// The types of the backends that the settings ask for.
+fn chosen_types(settings: &Settings) -> Vec<&str> {
+    let default = settings.default_backend.as_ref();
+    let named = settings.backends.iter().map(|backend| &*backend.kind.text);
+    named
+        .chain(settings.flat.text("AVP_TYPE"))
+        .chain(default.map(|default| &*default.text))
+        .collect()
 }
 
 /// What a named backend says itself, by the names of variables.
@@ -25,7 +37,7 @@ fn own_settings(backend: &NamedBackend) -> impl Iterator<Item = (&str, &Setting)
     })
 }
 
-fn judge(key: &str, setting: &Setting) -> Option<Diagnostic> {
+fn judge(key: &str, setting: &Setting, types: &[&str]) -> Option<Diagnostic> {
     let origin = &setting.origin;
     // Plain variables may be for other programs; these are for nobody else.
     let is_for_us = match origin {
@@ -43,17 +55,11 @@ fn judge(key: &str, setting: &Setting) -> Option<Diagnostic> {
             None => warning,
         });
     };
-    if variable.is_unread() {
-        // AVP hands this one to Vault's client also where it is plain.
-        let matters = is_for_us || key == "VAULT_WRAP_TTL";
-        return matters.then(|| ignored(format!("{origin} is {}", variable.goes_to())));
-    }
-    let text = setting.value.expose_str().unwrap_or_default();
-    let odd = variable.is_credential_of_vault() && text.ends_with('\n');
-    odd.then(|| {
-        let message = format!("{origin} ends in a line end, which is sent with it");
-        Diagnostic::warning(Warning::OddSetting, message).with_hint("store it without")
-    })
+    // AVP hands this one to Vault's client also where it is plain.
+    let is_for_us = is_for_us || key == "VAULT_WRAP_TTL";
+    let matters = is_for_us && types.iter().any(|kind| variable.is_for(kind));
+    (matters && variable.is_unread())
+        .then(|| ignored(format!("{origin} is {}", variable.goes_to())))
 }
 
 /// An INI file above all: AVP looks for keys at the top only, where INI has none.

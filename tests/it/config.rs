@@ -1,6 +1,8 @@
 //! `manifuse config`: what is set and by whom, without a credential and without a network.
 
-use crate::support::program::Program;
+use manifuse::settings::variables::VARIABLES;
+
+use crate::support::program::{Program, Run};
 
 const SETTINGS: &str = "\
 defaultBackend: prod
@@ -26,6 +28,10 @@ fn show(args: &[&str]) -> Program {
 fn printed(program: &Program) -> String {
     let run = program.run();
     assert_eq!((run.code, run.stderr.as_str()), (Some(0), ""));
+    text(program, run)
+}
+
+fn text(program: &Program, run: Run) -> String {
     let home = program.folder().parent().unwrap().join("home");
     let folder = program.folder();
     let text = String::from_utf8(run.stdout).unwrap();
@@ -41,8 +47,16 @@ fn named_backends_show_what_they_inherit_and_what_won() {
         .file("keys.txt", "")
         .env("AVP_SECRET_ID", "CANARY")
         .env("VAULT_ADDR", "https://other.example.com");
+    let run = program.run();
     assert_eq!(
-        printed(&program),
+        (run.code, run.stderr.as_str()),
+        (
+            Some(0),
+            "warning[ignored-setting]: AWS_REGION in manifuse.yaml is not read by this version\n"
+        )
+    );
+    assert_eq!(
+        text(&program, run),
         "\
 settings file: manifuse.yaml
 looked at: /etc/manifuse/manifuse.yaml, ./manifuse.yaml
@@ -51,6 +65,8 @@ default backend: prod
 backend prod (vault)
   auth.type: approle
     from backends.prod.auth.type in manifuse.yaml
+  kvVersion: 2
+    from the default
   auth.roleId: set
     from backends.prod.auth.roleId in manifuse.yaml
   auth.secretId: set
@@ -105,7 +121,7 @@ fn flat_keys_show_what_won_and_what_lost() {
 settings file: c.toml
 default backend: vault
 
-for all backends
+for the run
   AVP_TYPE: vault
     from AVP_TYPE in c.toml
 
@@ -151,6 +167,139 @@ fn json_says_the_same() {
     assert_eq!(*token, expected);
 }
 
+const FLAT: &str = "AVP_TYPE: vault\nAVP_AUTH_TYPE: token\nVAULT_TOKEN: CANARY\n";
+
+/// What is wrong, the settings file, a variable, and the exit code.
+type Told = (
+    &'static str,
+    &'static str,
+    &'static str,
+    (&'static str, &'static str),
+    i32,
+);
+
+const TOLD: &[Told] = &[
+    (
+        "a path rule",
+        "c.yaml",
+        FLAT,
+        ("AVP_PATH_VALIDATION", "("),
+        2,
+    ),
+    ("a KV version", "c.yaml", FLAT, ("AVP_KV_VERSION", "3"), 2),
+    (
+        "a flag's variable",
+        "c.yaml",
+        FLAT,
+        ("MANIFUSE_TIMEOUT", "CANARY"),
+        2,
+    ),
+    ("a root", "c.yaml", FLAT, ("MANIFUSE_ROOT", "/nowhere"), 2),
+    ("a type", "c.yaml", FLAT, ("ARGOCD_ENV_AVP_TYPE", "x"), 2),
+    (
+        "a tenant's variable",
+        "c.yaml",
+        FLAT,
+        ("ARGOCD_ENV_MANIFUSE_ROOT", "/"),
+        2,
+    ),
+    (
+        "a warning that fails",
+        "c.yaml",
+        "",
+        ("MANIFUSE_WARN", "all=error"),
+        1,
+    ),
+    (
+        "a variable's typo",
+        "c.yaml",
+        FLAT,
+        ("MANIFUSE_TIMEOT", "5s"),
+        0,
+    ),
+    (
+        "a tenant's typo",
+        "c.yaml",
+        FLAT,
+        ("ARGOCD_ENV_VAULT_TOKN", "CANARY"),
+        0,
+    ),
+    (
+        "a key's typo",
+        "c.yaml",
+        "VAULT_TOKN: CANARY\n",
+        ("A", ""),
+        0,
+    ),
+    ("an INI file", "c.ini", "AVP_TYPE=vault\n", ("A", ""), 0),
+];
+
+#[test]
+fn what_generate_refuses_or_warns_of_is_told_as_there() {
+    for (what, name, file, variable, code) in TOLD {
+        let run = |command: &[&str]| {
+            Program::manifuse(
+                [command, &["-c", name, "app.yaml"]]
+                    .concat()
+                    .into_iter()
+                    .map(ToOwned::to_owned),
+            )
+            .file(name, format!("{file}UNREAD: x\n"))
+            .file("app.yaml", "kind: X\n")
+            .env(variable.0, variable.1)
+            .run()
+        };
+        let (shown, generated) = (run(&["config", "show"]), run(&["generate"]));
+        assert_eq!(shown.stderr, generated.stderr, "{what}");
+        assert_eq!(
+            (shown.code, generated.code),
+            (Some(*code), Some(*code)),
+            "{what}"
+        );
+        assert_eq!(shown.stdout.is_empty(), *code != 0, "{what}");
+        assert!(!shown.stderr.is_empty(), "{what}");
+        assert!(!shown.stderr.contains("CANARY"), "{}", shown.stderr);
+    }
+}
+
+#[test]
+fn a_path_that_does_not_exist_is_an_error_as_in_generate() {
+    for path in ["nope", "nope.yaml"] {
+        let shown = Program::manifuse(["config", "show", path]).run();
+        let generated = Program::manifuse(["generate", path]).run();
+        assert_eq!(shown.stderr, generated.stderr);
+        assert_eq!(
+            shown.stderr,
+            format!("error: there is no file or folder {path:?}\n")
+        );
+        assert_eq!((shown.code, generated.code), (Some(1), Some(1)));
+    }
+}
+
+#[test]
+fn our_own_variables_and_values_are_shown_as_they_are() {
+    let program = show(&["-c", "c.env"])
+        .file(
+            "c.env",
+            "AVP_TYPE=vault\nVAULT_NAMESPACE=\"unclosed\nAVP_MOUNT_PATH='a b' \\c\n",
+        )
+        .env("AVP_AUTH_TYPE", "token")
+        .env("VAULT_TOKEN", "CANARY")
+        .env("MANIFUSE_TIMEOUT", "5s")
+        .env("MANIFUSE_WARN", "odd-setting=off")
+        .env("HTTPS_PROXY", "http://x:CANARY@h");
+    let shown = printed(&program);
+    for line in [
+        "  namespace: \"unclosed\n",
+        "  auth.mount: 'a b' \\c\n",
+        "  MANIFUSE_TIMEOUT: 5s\n    from the environment variable MANIFUSE_TIMEOUT\n",
+        "  MANIFUSE_WARN: odd-setting=off\n",
+        "  HTTPS_PROXY: set\n",
+    ] {
+        assert!(shown.contains(line), "{line} {shown}");
+    }
+}
+
 #[test]
 fn wrong_settings_are_all_told() {
     let run = show(&[])
@@ -158,24 +307,39 @@ fn wrong_settings_are_all_told() {
             "manifuse.yaml",
             "backends: {a: {type: vualt}, b: {type: vault, adress: x}}\n",
         )
+        .env("AVP_PATH_VALIDATION", "(")
+        .env("MANIFUSE_TIMEOUT", "soon")
+        .env("MANIFUSE_FILE_LIMIT", "much")
+        .env("MANIFUSE_ROOT", "nowhere")
         .run();
     assert_eq!(run.code, Some(2));
     assert!(run.stdout.is_empty());
-    assert_eq!(run.stderr.matches("error: ").count(), 2, "{}", run.stderr);
+    assert_eq!(run.stderr.matches("error: ").count(), 6, "{}", run.stderr);
 }
 
 #[test]
 fn variables_are_listed() {
     let text = Program::manifuse(["config", "variables"]).run().stdout;
     let text = String::from_utf8(text).unwrap();
-    let line = text
-        .lines()
-        .find(|line| line.starts_with("VAULT_ADDR "))
-        .unwrap();
     assert!(
-        line.contains("vault: address") && line.ends_with("ARGOCD_ENV_, file, plain"),
-        "{line}"
+        text.lines().all(|line| line.chars().count() <= 100),
+        "{text}"
     );
+    let mut lines = text.lines();
+    let head = "VARIABLE                                 SAYS                            GOES TO";
+    assert_eq!(lines.next(), Some(head));
+    let lines: Vec<_> = lines
+        .skip_while(|line| !line.starts_with("VAULT_ADDR "))
+        .collect();
+    assert_eq!(
+        lines[..2],
+        [
+            "VAULT_ADDR                               the address;                    vault: address",
+            "                                         https://127.0.0.1:8200 without",
+        ]
+    );
+    let names = text.lines().filter(|line| !line.starts_with(' ')).count();
+    assert_eq!(names, 1 + VARIABLES.len());
     let json = Program::manifuse(["config", "variables", "--output", "json"])
         .run()
         .stdout;

@@ -58,6 +58,7 @@ fn locked(program: Program) -> Program {
 fn ignored(program: Program) -> Program {
     program
         .file("app.yaml", "kind: X\n")
+        .env("AVP_TYPE", "sops")
         .env("ARGOCD_ENV_AWS_REGION", "eu-west-1")
         .env("ARGOCD_ENV_VAULT_TOKN", "CANARY")
         .env("MANIFUSE_TIMEOT", "5s")
@@ -66,6 +67,9 @@ fn ignored(program: Program) -> Program {
 fn odd(program: Program) -> Program {
     program
         .file("app.yaml", "kind: X\n")
+        .env("AVP_TYPE", "vault")
+        .env("AVP_AUTH_TYPE", "userpass")
+        .env("AVP_USERNAME", "shop")
         .env("AVP_PASSWORD", "CANARY\n")
 }
 
@@ -194,6 +198,43 @@ items:
 }
 
 #[test]
+fn the_flag_may_stand_several_times_and_goes_on_where_the_variable_ends() {
+    let manifest = "kind: X\na: 1\na: 2\nb: <cii:APP_#USER>\n";
+    for (variable, flags, told) in [
+        ("", &["all=off"][..], &[][..]),
+        (
+            "",
+            &["all=off", "duplicate-key=on"],
+            &["warning[duplicate-key]"],
+        ),
+        (
+            "all=off",
+            &["misspelt-backend=on"],
+            &["warning[misspelt-backend]"],
+        ),
+        (
+            "duplicate-key=off",
+            &["all=error", "misspelt-backend=off"],
+            &["error[duplicate-key]"],
+        ),
+    ] {
+        let flags = flags.iter().flat_map(|flag| ["--warn", flag]);
+        let arguments = ["generate", "-c", "manifuse.yaml", "app.yaml"];
+        let run = Program::manifuse(arguments.into_iter().chain(flags))
+            .file("manifuse.yaml", SETTINGS)
+            .file("app.yaml", manifest)
+            .env("MANIFUSE_WARN", variable)
+            .run();
+        let heads = run
+            .stderr
+            .lines()
+            .filter_map(|line| line.split(": ").next());
+        let heads: Vec<_> = heads.filter(|head| head.contains('[')).collect();
+        assert_eq!(heads, told, "{variable} {}", run.stderr);
+    }
+}
+
+#[test]
 fn a_wrong_name_is_told_with_a_near_one() {
     let told = run("list-item=off", |program| program, "app.yaml");
     assert_eq!(told.code, Some(2));
@@ -234,5 +275,62 @@ fn twenty_thousand_warnings_are_readable() {
             "warning[duplicate-key]: and 19990 more (help: --error-format json tells all of them)\n"
         ),
         "{told}"
+    );
+}
+
+#[test]
+fn a_line_end_is_told_where_the_login_sends_it() {
+    let tail = "ends in a line end, which is sent with it (help: store it without)\n";
+    let password = "AVP_PASSWORD: \"CANARY\\n\"\n";
+    let named = "backends: {a: {type: vault, auth: {type: approle, roleId: \"CANARY\\n\", secretId: CANARY}}}\n";
+    let login = |kind| format!("AVP_TYPE: vault\nAVP_AUTH_TYPE: {kind}\nVAULT_TOKEN: CANARY\n");
+    for (file, variable, told) in [
+        (
+            login("userpass") + password,
+            ("AVP_USERNAME", "shop\n"),
+            vec![
+                "the environment variable AVP_USERNAME",
+                "AVP_PASSWORD in c.yaml",
+            ],
+        ),
+        (
+            login("token") + password,
+            ("AVP_ROLE_ID", "CANARY\n"),
+            vec![],
+        ),
+        (
+            named.to_owned(),
+            ("AVP_SECRET_ID", "CANARY\n"),
+            vec!["backends.a.auth.roleId in c.yaml"],
+        ),
+        ("AVP_TYPE: sops\n".to_owned() + password, ("A", ""), vec![]),
+        (
+            login("jwt"),
+            ("AVP_JWT", "CANARY\r\n"),
+            vec!["the environment variable AVP_JWT"],
+        ),
+        (login("jwt"), ("AVP_JWT_PATH", "file\n"), vec![]),
+    ] {
+        let run = Program::manifuse(["generate", "-c", "c.yaml", "-"])
+            .file("c.yaml", file)
+            .env(variable.0, variable.1)
+            .stdin("kind: X\n")
+            .run();
+        let told = told
+            .iter()
+            .map(|who| format!("warning[odd-setting]: {who} {tail}"));
+        assert_eq!((run.code, run.stderr), (Some(0), told.collect::<String>()));
+    }
+    let run = Program::manifuse(["generate", "-"])
+        .env("AVP_TYPE", "vault")
+        .env("AVP_AUTH_TYPE", "token")
+        .env("VAULT_TOKEN", "CANARY\n")
+        .stdin("kind: X\n")
+        .run();
+    assert_eq!(run.code, Some(2));
+    assert!(
+        !run.stderr.contains("odd-setting"),
+        "refused: {}",
+        run.stderr
     );
 }

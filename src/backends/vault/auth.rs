@@ -186,6 +186,25 @@ pub(super) fn parse(options: &Options) -> Result<Method, SettingsError> {
     kind.parse(options).map(Method::Login)
 }
 
+impl Method {
+    /// The settings that it sends with a line end at their end, in words for a warning. A token with one is refused.
+    pub(super) fn odd(&self, options: &Options) -> Vec<String> {
+        let Self::Login(login) = self else {
+            return Vec::new();
+        };
+        let identity = first_set(options, login.kind.identity.keys);
+        let proof = login.credential.given().map(|_| login.credential.key);
+        let sent = identity.into_iter().chain(proof);
+        let odd = sent.filter_map(|key| {
+            let setting = options.get(key)?;
+            let ends = setting.value.expose_str()?.ends_with('\n');
+            ends.then_some(&setting.origin)
+        });
+        odd.map(|origin| format!("{origin} ends in a line end, which is sent with it"))
+            .collect()
+    }
+}
+
 /// The name and the settings of each way to log in.
 fn keys_by_name() -> impl Iterator<Item = (&'static str, Vec<&'static str>)> {
     let keys = |kind: &Kind| {

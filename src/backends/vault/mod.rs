@@ -47,6 +47,7 @@ struct Vault {
     method: Method,
     kv_version: String,
     cache_folder: Option<PathBuf>,
+    odd_settings: Vec<String>,
     session: Session,
 }
 
@@ -63,6 +64,7 @@ fn open(options: &Options, environment: &Environment) -> Result<Arc<dyn Backend>
         method: settings.method,
         kv_version: settings.kv_version,
         cache_folder: settings.cache_folder,
+        odd_settings: settings.odd,
         session: Session::default(),
     }))
 }
@@ -71,6 +73,10 @@ impl Backend for Vault {
     fn normalize(&self, path: &str) -> String {
         // A path that leaves the API is refused by `fetch`; here it keeps its dots, so that no rule allows it.
         path::clean(path).unwrap_or_else(|_| path.to_owned())
+    }
+
+    fn odd_settings(&self) -> &[String] {
+        &self.odd_settings
     }
 
     fn fetch<'a>(

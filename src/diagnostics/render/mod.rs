@@ -7,6 +7,8 @@ mod json;
 mod position;
 mod text;
 
+pub use text::printable;
+
 use std::collections::HashMap;
 use std::sync::Arc;
 

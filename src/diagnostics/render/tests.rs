@@ -98,9 +98,8 @@ fn of_many_warnings_of_one_name_some_are_shown_and_all_in_json() {
 #[test]
 fn a_warning_that_fails_the_run_is_an_error_with_its_name() {
     let mut told = vec![Diagnostic::warning(Warning::ListItems, "m")];
-    crate::diagnostics::Levels::parse("all=error")
-        .unwrap()
-        .apply(&mut told);
+    let list = crate::diagnostics::LevelList::parse("all=error").unwrap();
+    crate::diagnostics::Levels::new(&[list]).apply(&mut told);
     assert_eq!(render(&told, Rendering::PLAIN), "error[list-items]: m\n");
     assert_eq!(crate::diagnostics::exit_code(&told), 1);
 }

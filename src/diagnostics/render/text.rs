@@ -249,7 +249,7 @@ fn one_line(text: &str) -> String {
 
 /// The text without what could steer a terminal or turn the reading direction: messages quote names and references
 /// that somebody else wrote.
-fn printable(text: &str) -> Cow<'_, str> {
+pub fn printable(text: &str) -> Cow<'_, str> {
     let steers = |c: char| {
         c.is_control()
             || matches!(c, '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}')

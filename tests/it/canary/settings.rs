@@ -107,6 +107,8 @@ fn variables() -> Vec<Case> {
                 "key.pem",
                 format!("-----BEGIN PRIVATE KEY-----\n{CREDENTIAL}\n-----END PRIVATE KEY-----\n"),
             ),
+        case("a version of KV", 2, "Unsupported kvVersion specified")
+            .env("AVP_KV_VERSION", SETTING),
         wrong("a cache that is neither on nor off", "MANIFUSE_TOKEN_CACHE"),
         case("a name for TLS", 2, "it is no host name")
             .env("VAULT_TLS_SERVER_NAME", format!("{SETTING}:{SETTING}")),
@@ -248,7 +250,9 @@ fn files() -> Vec<Case> {
         .env("AVP_AUTH_TYPE", "x"),
         case("a line end beside an error", 2, "ends in a line end")
             .settings("s.yaml", format!("AVP_PASSWORD: \"{SETTING}\\n\"\n"))
-            .env("AVP_AUTH_TYPE", "x"),
+            .env("AVP_AUTH_TYPE", "userpass")
+            .env("AVP_USERNAME", "shop")
+            .env("AVP_PATH_VALIDATION", "("),
         case("a NUL", 2, "AVP_PASSWORD holds a NUL")
             .settings("s.yaml", format!("AVP_PASSWORD: \"{SETTING}\\0\"\n")),
         case("no file", 2, "no such file").env("MANIFUSE_CONFIG", "nothing.yaml"),

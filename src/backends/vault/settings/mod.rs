@@ -73,10 +73,11 @@ pub(super) struct Settings {
     pub(super) address_from: String,
     pub(super) namespace: Option<String>,
     pub(super) method: Method,
-    /// Only looked at after a read, as in AVP.
     pub(super) kv_version: String,
     /// Where tokens are kept between runs, if they are.
     pub(super) cache_folder: Option<PathBuf>,
+    /// What is hardly meant, in words for a warning.
+    pub(super) odd: Vec<String>,
 }
 
 impl Settings {
@@ -114,8 +115,9 @@ impl Settings {
             http,
             address_from: described(options, key),
             namespace: header_text(options, "VAULT_NAMESPACE")?,
+            odd: method.odd(options),
             method,
-            kv_version: options.text("AVP_KV_VERSION").unwrap_or("2").to_owned(),
+            kv_version: kv_version(options)?,
             cache_folder: cache_folder(options)?,
         })
     }
@@ -194,6 +196,21 @@ fn rate(options: &Options) -> Result<Option<Rate>, SettingsError> {
         setup(&format!("{key} was provided but incorrectly formatted"))
             .hint("give requests per second, and how many may come at once: 10 or 10:20")
     })
+}
+
+/// AVP looks at it only after a read.
+fn kv_version(options: &Options) -> Result<String, SettingsError> {
+    let key = "AVP_KV_VERSION";
+    match options.text(key).unwrap_or("2") {
+        version @ ("1" | "2") => Ok(version.to_owned()),
+        _ => Err(SettingsError {
+            message: format!(
+                "Unsupported kvVersion specified: {}",
+                described(options, key)
+            ),
+            hint: Some("it is 1 or 2".to_owned()),
+        }),
+    }
 }
 
 fn cache_folder(options: &Options) -> Result<Option<PathBuf>, SettingsError> {
