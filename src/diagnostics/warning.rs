@@ -37,7 +37,7 @@ pub const WARNINGS: &[(Warning, &str, Level, &str)] = {
             Warning::CutReference,
             "cut-reference",
             ON,
-            "a reference that ends in a comment, because a `#` stands behind a space",
+            "a reference whose end is lost: in a comment behind ` #`, at a comma in brackets, or because it has no `>`",
         ),
         (
             Warning::DuplicateKey,
@@ -61,7 +61,7 @@ pub const WARNINGS: &[(Warning, &str, Level, &str)] = {
             Warning::ListItems,
             "list-items",
             ON,
-            "what has no effect in an item of a `kind: List`: an annotation of ours, a placeholder in base64",
+            "what has no effect in an item of a list (`kind: List`, `kind: SecretList`): an annotation of ours, a placeholder in base64",
         ),
         (
             Warning::LostText,
@@ -73,7 +73,7 @@ pub const WARNINGS: &[(Warning, &str, Level, &str)] = {
             Warning::MisspeltBackend,
             "misspelt-backend",
             ON,
-            "`<NAME:…>` that nearly names a backend, and is left as it is",
+            "`<NAME:…>` that nearly names a backend, or names a type that has none, and is left as it is",
         ),
         (
             Warning::OddSetting,
@@ -103,7 +103,7 @@ pub const WARNINGS: &[(Warning, &str, Level, &str)] = {
             Warning::UnknownAnnotation,
             "unknown-annotation",
             ON,
-            "an annotation that begins like ours and means nothing",
+            "an annotation that begins like ours and means nothing, or whose truth value is none",
         ),
         (
             Warning::UnreadableFolder,
@@ -115,7 +115,7 @@ pub const WARNINGS: &[(Warning, &str, Level, &str)] = {
             Warning::UnreplacedPlaceholder,
             "unreplaced-placeholder",
             ON,
-            "a placeholder in a key or in a list within a list, where none is replaced",
+            "a placeholder that is left as it is: in a key or in a list within a list, or without its #KEY",
         ),
     ]
 };

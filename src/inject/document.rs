@@ -13,12 +13,12 @@ use crate::manifest::{self, Document, FastPath, Format, Identity, Listing, Strin
 use crate::placeholder::{Generic, Scope};
 use crate::secret::{OnMissing, SecretId};
 
-const IGNORE: &str = "avp.kubernetes.io/ignore";
+pub(super) const IGNORE: &str = "avp.kubernetes.io/ignore";
 const PATH: &str = "avp.kubernetes.io/path";
 const SECRET_VERSION: &str = "avp.kubernetes.io/secret-version";
 const BACKEND: &str = "manifuse.io/backend";
 const KV_VERSION: &str = "avp.kubernetes.io/kv-version";
-const REMOVE_MISSING: &str = "avp.kubernetes.io/remove-missing";
+pub(super) const REMOVE_MISSING: &str = "avp.kubernetes.io/remove-missing";
 
 /// All annotations that mean something here.
 pub(super) const ANNOTATIONS: [&str; 7] = [

@@ -2,7 +2,7 @@
 
 use std::collections::HashSet;
 
-use super::document::ANNOTATIONS;
+use super::document::{ANNOTATIONS, IGNORE, REMOVE_MISSING};
 use super::place::Place;
 use super::unknown;
 use crate::diagnostics::{Diagnostic, Span, Warning, nearest};
@@ -14,6 +14,9 @@ use crate::yaml::{Style, decode_base64, lines};
 /// How the annotations begin that mean something to us.
 const OURS: [&str; 2] = ["avp.kubernetes.io/", "manifuse.io/"];
 const OF_ITS_OWN: &str = "make the item a document of its own";
+
+/// What Go takes for false.
+const FALSE: [&str; 6] = ["0", "f", "F", "FALSE", "false", "False"];
 
 /// The warnings and where they belong.
 pub(super) fn of(
@@ -31,6 +34,7 @@ pub(super) fn of(
         suspect.unknown_backend(string);
         if string.node == string.scalar {
             suspect.unreplaced(string);
+            suspect.malformed(string);
             suspect.cut(string);
         }
     }
@@ -50,6 +54,16 @@ fn ours<'d>(tree: &'d Tree<'_>, object: NodeId) -> impl Iterator<Item = (&'d str
         .iter()
         .filter_map(|(key, _)| Some((tree.text(*key)?, *key)));
     named.filter(|(name, _)| OURS.iter().any(|ours| name.starts_with(ours)))
+}
+
+/// What stands in brackets on one line, without other brackets inside.
+fn bracketed(text: &str) -> impl Iterator<Item = &str> {
+    text.match_indices('<').filter_map(|(start, _)| {
+        let inner = &text[start + 1..];
+        let end = inner.find(['<', '>', '\n'])?;
+        let closed = inner[end..].starts_with('>');
+        closed.then(|| &text[start..start + end + 2])
+    })
 }
 
 struct Suspect<'d, 's> {
@@ -87,46 +101,107 @@ impl Suspect<'_, '_> {
         !placeholder::parse(text, &self.scope.inline_only()).is_empty()
     }
 
-    /// `a: <path:x #y>`: the reader ends the value in front of the ` #`.
-    fn cut(&mut self, string: &StringNode<'_>) {
-        let node = self.document.tree.node(string.scalar);
-        let Some(open) = string.text.rfind('<') else {
-            return;
-        };
-        let value = &string.text[open..];
-        if !matches!(node.kind, NodeKind::Scalar(_, Style::Plain)) || value.contains('>') {
-            return;
-        }
-        let text = self.document.text;
-        let comment = &text[node.span.end..lines::end_of(text, node.span.end)];
-        let whole = format!("{value}{comment}");
-        if comment.trim_start().starts_with('#') && self.refers(whole.as_bytes()) {
-            let message =
-                "a placeholder is cut off by its #, which begins a comment behind a space";
-            let warning = Diagnostic::warning(Warning::CutReference, message);
-            self.tell(string.node, warning.with_hint("put the value in quotes"));
+    /// Whether a text begins with a reference.
+    fn opens(&self, text: &str) -> bool {
+        let found = placeholder::parse(text.as_bytes(), &self.scope.inline_only());
+        found.first().is_some_and(|found| found.range.start == 0)
+    }
+
+    /// What begins like an inline placeholder and is none. With the annotation it is a generic one, whose failure is told.
+    fn malformed(&mut self, string: &StringNode<'_>) {
+        let is_malformed = |whole: &str| self.is_malformed(whole, whole == string.text.trim());
+        if self.scope.generic.is_none() && bracketed(string.text).any(is_malformed) {
+            let message = "a placeholder that is not <NAME:PATH#KEY> is not replaced";
+            let warning = Diagnostic::warning(Warning::UnreplacedPlaceholder, message);
+            let hint = "it ends in #KEY, or in #KEY#VERSION";
+            self.tell(string.node, warning.with_hint(hint));
         }
     }
 
-    /// Items of a `kind: List` are no documents (D17): their annotations have no effect, nor has their kind.
-    fn items(&mut self) {
-        let tree = &self.document.tree;
-        if self.document.kind() != "List" {
+    /// `<path:secret/web>`. Routes of web servers look like `<path:id>`, so it must look like a path, or stand alone.
+    fn is_malformed(&self, bracketed: &str, alone: bool) -> bool {
+        let inner = bracketed.trim_matches(['<', '>']);
+        let Some((name, rest)) = inner.split_once(':') else {
+            return false;
+        };
+        let path = rest.split('|').next().unwrap_or_default().trim_end();
+        let is_ours = name == "path" || self.scope.backends.iter().any(|known| **known == *name);
+        let is_path = path.contains(['/', '#']) && !path.starts_with("//");
+        let odd = |c: char| c.is_whitespace() || matches!(c, '"' | '\'' | '`');
+        is_ours
+            && (is_path || alone && !path.is_empty())
+            && !path.contains(odd)
+            && !self.refers(bracketed.as_bytes())
+    }
+
+    /// A reference whose end is lost: `a: <path:x #y>`, where the reader ends the value in front of the ` #`, and
+    /// `{a: <path:x#y | replace a,b c>}`, where it ends at the comma.
+    fn cut(&mut self, string: &StringNode<'_>) {
+        let Some(value) = string.text.rfind('<').map(|open| &string.text[open..]) else {
+            return;
+        };
+        if value.contains('>') {
             return;
         }
+        let node = self.document.tree.node(string.scalar);
+        let plain = matches!(node.kind, NodeKind::Scalar(_, Style::Plain));
+        let text = self.document.text;
+        let behind = &text[node.span.end..lines::end_of(text, node.span.end)];
+        let next = behind.trim_start().chars().next().filter(|_| plain);
+        let line = value.lines().next().unwrap_or_default();
+        let quotes = "put the value in quotes";
+        let (message, hint) = if next == Some('#') && self.opens(&format!("{value}{behind}")) {
+            (
+                "a placeholder is cut off by its #, which begins a comment behind a space",
+                quotes,
+            )
+        } else if !self.opens(&format!("{line}>")) {
+            return;
+        } else if next == Some(',') {
+            (
+                "a placeholder is cut off by a comma, which ends a value in brackets",
+                quotes,
+            )
+        } else {
+            ("a placeholder has no > at its end", "write > behind it")
+        };
+        let warning = Diagnostic::warning(Warning::CutReference, message);
+        self.tell(string.node, warning.with_hint(hint));
+    }
+
+    /// Items of a list (`kind: List`, `kind: SecretList`) are no documents (D17): their annotations have no effect, nor
+    /// has their kind.
+    fn items(&mut self) {
+        let tree = &self.document.tree;
+        let Some(of) = self.document.kind().strip_suffix("List") else {
+            return;
+        };
         let items = tree
             .get(Tree::ROOT, "items")
             .map_or(&[][..], |items| tree.items(items));
         for item in items {
             self.annotations_of(*item);
-            if tree.get(*item, "kind").and_then(|kind| tree.string(kind)) == Some("Secret") {
+            let kind = tree.get(*item, "kind").and_then(|kind| tree.string(kind));
+            if kind.unwrap_or(of) == "Secret" {
                 self.base64_of(*item);
             }
         }
     }
 
-    /// A mistyped annotation lets its document through as it is.
+    /// A mistyped annotation lets its document through as it is, and so does a truth value that Go does not know.
     fn unknown_annotations(&mut self) {
+        for name in [IGNORE, REMOVE_MISSING] {
+            let annotations = self.document.annotations();
+            if let Some((text, span)) = annotations.get(name)
+                && !(annotations.is_true(name) || FALSE.contains(&text))
+            {
+                let message =
+                    format!("the annotation {name} is neither true nor false, and has no effect");
+                let warning = Diagnostic::warning(Warning::UnknownAnnotation, message);
+                let hint = "write \"true\" or \"false\"";
+                self.told.push((warning.with_hint(hint), span));
+            }
+        }
         for (name, key) in ours(&self.document.tree, Tree::ROOT) {
             if ANNOTATIONS.contains(&name) {
                 continue;

@@ -1,9 +1,10 @@
-//! References to a backend that there is not, by a name that looks misspelt: they are left as they are, as any text of
-//! somebody else's, but not silently.
+//! References to a backend that there is not, by a name that looks misspelt or is that of a type: they are left as they
+//! are, as any text of somebody else's, but not silently.
 
 use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
 
+use crate::backends::registry;
 use crate::diagnostics::nearest;
 use crate::placeholder::{self, Scope};
 
@@ -24,9 +25,11 @@ pub(super) fn warning(text: &str, scope: &Scope) -> Option<String> {
         let Some(name) = name_at(&text[start + 1..]).filter(|name| looked_at.insert(*name)) else {
             continue;
         };
-        let backends = || scope.backends.iter().map(AsRef::as_ref);
-        if name != "path" && !backends().any(|known| known == name) {
-            near.extend(nearest(name, backends()).map(|backend| (name, backend)));
+        let names = scope.backends.iter().map(AsRef::as_ref).chain(["path"]);
+        // `<file://HOST/PAGE#PART>` is an address.
+        let is_address = text[start + 1 + name.len()..].starts_with("://");
+        if !is_address && names.clone().all(|known| known != name) {
+            near.extend(meant(name, names).map(|meant| (name, meant)));
         }
         if looked_at.len() == NAMES {
             break;
@@ -41,10 +44,19 @@ pub(super) fn warning(text: &str, scope: &Scope) -> Option<String> {
     };
     let placeholders = placeholder::parse(text.as_bytes(), &as_if_known);
     placeholders.iter().find_map(|found| {
-        let (name, near) = near.get_key_value(name_at(&text[found.range.start + 1..])?)?;
+        let (name, meant) = near.get_key_value(name_at(&text[found.range.start + 1..])?)?;
         Some(format!(
-            "<{name}:…> is left as it is: there is no backend {name}, but there is {near}"
+            "<{name}:…> is left as it is: there is no backend {name}, but there is {meant}"
         ))
+    })
+}
+
+/// What a name that is nobody's is likely to mean: a near one of `names`, or a type without a backend.
+fn meant<'a>(name: &str, names: impl Iterator<Item = &'a str>) -> Option<String> {
+    let near = nearest(name, names).map(str::to_owned);
+    near.or_else(|| {
+        registry::find(name)
+            .map(|_| "a type of that name, for which the settings name no backend".to_owned())
     })
 }
 
@@ -74,11 +86,25 @@ mod tests {
             told.as_deref(),
             Some("<file:…> is left as it is: there is no backend file, but there is files")
         );
+        let told = warning("<Path:a#b>", &scope);
+        assert_eq!(
+            told.as_deref(),
+            Some("<Path:…> is left as it is: there is no backend Path, but there is path")
+        );
+        let told = warning("<env:-#HOME>", &scope);
+        assert_eq!(
+            told.as_deref(),
+            Some(
+                "<env:…> is left as it is: there is no backend env, but there is a type of that name, for which the settings name no backend"
+            )
+        );
         for text in [
             "<files:a#b>",
             "<path:a#b>",
             "<html:a#b>",
             "<file:a>",
+            "<file://a#b>",
+            "<env:a>",
             "<file a#b>",
             "file:a#b",
             "<a href=\"file:x#y\">",

@@ -174,7 +174,11 @@ data:
   port: <path:APP_#PORT | jsonParse>
   block: |
     <path:APP_#PORT | jsonParse>
-  html: <b>a</b> <https://example.org> # <path:a#b>
+  html: <b>a</b> <https://example.org> <!-- a #b --> # <path:a#b>
+  routes: /static/<path:name>
+  links: <file:///etc/hosts#x> <path>
+  types: Map<String, List<path>> <env:X> <T:From<u8>>
+  open: a < b, x <path
   list: [[<b>]]
 ... # the end
 ---
@@ -231,6 +235,28 @@ fn the_flag_may_stand_several_times_and_goes_on_where_the_variable_ends() {
             .filter_map(|line| line.split(": ").next());
         let heads: Vec<_> = heads.filter(|head| head.contains('[')).collect();
         assert_eq!(heads, told, "{variable} {}", run.stderr);
+    }
+}
+
+#[test]
+fn items_of_any_list_are_told() {
+    for (kind, item) in [
+        ("List", "kind: Secret, "),
+        ("SecretList", ""),
+        ("ConfigMapList", "kind: Secret, "),
+    ] {
+        let manifest =
+            format!("kind: {kind}\nitems:\n  - {{{item}data: {{a: PHBhdGg6QVBQXyNVU0VSPg==}}}}\n");
+        let told = run(
+            "all=on",
+            |program| program.file("app.yaml", manifest),
+            "app.yaml",
+        )
+        .stderr;
+        assert!(
+            told.starts_with("warning[list-items]: app.yaml:3:"),
+            "{kind}: {told}"
+        );
     }
 }
 
