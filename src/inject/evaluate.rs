@@ -12,8 +12,8 @@ use crate::secret::{Reference, Value};
 
 /// Why a reference has no value.
 pub(super) enum Failure {
-    /// The secret has no such key, or there is no secret to look in; perhaps a near key.
-    Missing(Option<String>),
+    /// There is no value.
+    Missing(Absence),
     /// It may not be asked for.
     Refused(Box<Diagnostic>),
     /// The backend failed.
@@ -22,6 +22,14 @@ pub(super) enum Failure {
     Modifier(modifier::Error),
     /// Bytes where text is needed (D19).
     NotUtf8,
+}
+
+/// Why there is no value.
+pub(super) enum Absence {
+    /// The secret has no such key, or there is no secret to look in; perhaps a near key.
+    NoKey(Option<String>),
+    /// The value is null, which counts as none.
+    Null,
 }
 
 /// A failure of one reference.
@@ -161,7 +169,7 @@ impl Evaluator<'_> {
     ) -> Result<Value, Failure> {
         let reference = mention.reference;
         let (value, absence) = match self.look_up(reference) {
-            Ok(value) => (Some(value), Failure::Missing(None)),
+            Ok(value) => (Some(value), Failure::Missing(Absence::Null)),
             Err(failure) if failure.is_absence() => (None, failure),
             Err(failure) => return Err(failure),
         };
@@ -180,7 +188,7 @@ impl Evaluator<'_> {
 
     fn look_up(&self, reference: &Reference) -> Result<Value, Failure> {
         let Some(secret) = &reference.secret else {
-            return Err(Failure::Missing(None));
+            return Err(Failure::Missing(Absence::NoKey(None)));
         };
         if let Some(refused) = self.plan.refused.get(secret) {
             return Err(Failure::Refused(Box::new(refused.clone())));
@@ -188,7 +196,7 @@ impl Evaluator<'_> {
         let answer = match self.answers.get(secret) {
             Some(Ok(answer)) => answer,
             Some(Err(error)) => return Err(Failure::Backend(error.clone())),
-            None => return Err(Failure::Missing(None)),
+            None => return Err(Failure::Missing(Absence::NoKey(None))),
         };
         let Some(key) = reference.key.as_deref() else {
             return Ok(Value::Map(answer.values.clone()));
@@ -197,9 +205,12 @@ impl Evaluator<'_> {
             Outcome::Present(value) => Ok(value.clone()),
             Outcome::Absent => {
                 let names = answer.values.iter().map(|(name, _)| name.as_str());
-                Err(Failure::Missing(
-                    diagnostics::nearest(key, names).map(str::to_owned),
-                ))
+                let absence = if names.clone().any(|name| name == key) {
+                    Absence::Null
+                } else {
+                    Absence::NoKey(diagnostics::nearest(key, names).map(str::to_owned))
+                };
+                Err(Failure::Missing(absence))
             }
             Outcome::Denied(reason) => {
                 let error = backends::Error::new(
@@ -348,7 +359,7 @@ impl Failed<'_> {
     fn explain_failure(self) -> Diagnostic {
         let name = self.mention.name();
         match self.failure {
-            Failure::Missing(near) => missing(&self.mention, near),
+            Failure::Missing(absence) => missing(&self.mention, absence),
             Failure::Modifier(modifier::Error::Failed {
                 cause: modifier::Cause::Required(message),
                 ..
@@ -390,19 +401,23 @@ fn unnamed(fault: Fault, name: &str) -> Diagnostic {
 
 /// The manifest's author says what to do; not so in a decoded text, of which nothing is quoted.
 fn required(mention: &Mention<'_>, message: &str) -> Diagnostic {
-    let mut diagnostic = missing(mention, None);
+    let mut diagnostic = missing(mention, Absence::NoKey(None));
     if mention.may_be_named() {
         diagnostic.message = format!("{}: {}", mention.name(), shown(message));
     }
     diagnostic
 }
 
-fn missing(mention: &Mention<'_>, near: Option<String>) -> Diagnostic {
+fn missing(mention: &Mention<'_>, absence: Absence) -> Diagnostic {
     let reference = mention.reference;
     let reason = match (&reference.secret, &reference.key) {
         (None, _) => ": the path annotation is empty".to_owned(),
         (Some(secret), Some(key)) if mention.may_be_named() => {
-            format!(": {} has no key {}", shown(&secret.path), shown(key))
+            let (path, key) = (shown(&secret.path), shown(key));
+            match absence {
+                Absence::Null => format!(": the value of {key} in {path} is null"),
+                Absence::NoKey(_) => format!(": {path} has no key {key}"),
+            }
         }
         _ => String::new(),
     };
@@ -410,6 +425,9 @@ fn missing(mention: &Mention<'_>, near: Option<String>) -> Diagnostic {
     let mut diagnostic =
         Diagnostic::error(Fault::Input, format!("missing value for {name}{reason}"));
     diagnostic.avp = Some(format!("replaceString: missing Vault value for {name}"));
-    diagnostic.hint = near.map(|near| format!("there is a key {}", shown(&near)));
+    diagnostic.hint = match absence {
+        Absence::NoKey(near) => near.map(|near| format!("there is a key {}", shown(&near))),
+        Absence::Null => Some(r#"store a value, or add `| default "TEXT"`"#.to_owned()),
+    };
     diagnostic
 }

@@ -33,6 +33,7 @@ impl Backend for Store {
                 Value::string("-----BEGIN\nAA\n-----END\n"),
             ),
             ("empty".to_owned(), Value::string("")),
+            ("none".to_owned(), Value::Null),
         ];
         let answer = match &*request.id.path {
             "s" => Ok(Answer::whole(values, None)),
@@ -259,6 +260,22 @@ fn failures_name_the_place_and_no_value() {
 }
 
 #[test]
+fn a_null_is_told_as_one() {
+    for (key, modifiers) in [("none", ""), ("user", " | replace alice null | jsonParse")] {
+        let text = format!("kind: X\na: <path:s#{key}{modifiers}>\n");
+        let told = render_text(&text).unwrap_err();
+        assert_eq!(
+            told[0].message,
+            format!("missing value for placeholder path:s#{key}: the value of {key} in s is null")
+        );
+        let hint = r#"store a value, or add `| default "TEXT"`"#;
+        assert_eq!(told[0].hint.as_deref(), Some(hint));
+        let text = text.replace(">", " | default x>");
+        assert_eq!(render_text(&text).unwrap(), "kind: X\na: x\n");
+    }
+}
+
+#[test]
 fn a_document_may_name_its_backend() {
     let text = |name: &str| {
         format!(
@@ -271,7 +288,12 @@ fn a_document_may_name_its_backend() {
     );
     let told = render_text(&text("stor")).unwrap_err();
     assert_eq!(told[0].message, "there is no backend named stor");
-    assert_eq!(told[0].hint.as_deref(), Some("did you mean store?"));
+    assert_eq!(
+        told[0].hint.as_deref(),
+        Some("did you mean store? the backends are store")
+    );
+    let told = render_text(&text("other")).unwrap_err();
+    assert_eq!(told[0].hint.as_deref(), Some("the backends are store"));
 }
 
 #[test]

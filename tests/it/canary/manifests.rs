@@ -47,7 +47,8 @@ fn references() -> Vec<Case> {
     vec![
         case("a missing key", 1, "has no key pasword").value("<path:secret/data/db#pasword>"),
         case("a key with a typo", 1, "there is a key user").value("<path:secret/data/db#usre>"),
-        case("a null", 1, "has no key null").value("<path:secret/data/db#null>"),
+        case("a null", 1, "the value of null in secret/data/db is null")
+            .value("<path:secret/data/db#null>"),
         case(
             "a missing path",
             1,
