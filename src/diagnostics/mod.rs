@@ -13,7 +13,7 @@ use std::sync::Arc;
 
 pub use render::{Format, Rendering, printable, render, sort};
 pub use source::{LineColumn, Source, Span};
-pub use suggest::nearest;
+pub use suggest::{MANY, few, nearest};
 pub use warning::{Level, LevelList, Levels, WARNINGS, Warning, warning_names};
 
 /// What kind of failure a diagnostic is; decides the exit code (design section 8).

@@ -9,7 +9,7 @@ use std::collections::{HashMap, HashSet};
 use super::evaluate::{of_backend, shown};
 use super::reread::{self, Grown};
 use crate::backends::{self, Answer, ErrorKind};
-use crate::diagnostics::{Diagnostic, Fault, Span};
+use crate::diagnostics::{Diagnostic, Fault, MANY, Span, few};
 use crate::manifest::{Document, Format};
 use crate::modifier;
 use crate::secret::{Map, OnMissing, SecretId, Value};
@@ -58,14 +58,14 @@ impl Expand {
             }
             Err(error) => return Err(vec![of_backend(error)]),
         };
-        let denied = answer.denied.iter().map(|(key, reason)| {
-            let message = format!("the key {} may not be read", shown(key));
-            Diagnostic::error(Fault::Backend, message).with_cause(reason)
-        });
         let entries = last_of_equal(&answer.values);
         let refused = entries.iter().filter(|(key, _)| !is_key(key));
-        let refused = refused.map(|(key, _)| self.refuse(key));
-        let errors: Vec<Diagnostic> = denied.chain(refused).collect();
+        let refused: Vec<_> = refused
+            .map(|(key, _)| format!("{:?}", shown(key)))
+            .collect();
+        let denied = (!answer.denied.is_empty()).then(|| denied(&answer.denied));
+        let refused = (!refused.is_empty()).then(|| self.refused(&refused));
+        let errors: Vec<_> = denied.into_iter().chain(refused).collect();
         if errors.is_empty() {
             Ok(entries)
         } else {
@@ -73,15 +73,28 @@ impl Expand {
         }
     }
 
-    fn refuse(&self, key: &str) -> Diagnostic {
-        let path = shown(&self.secret.path);
-        let message = format!(
-            "{path} has the key {:?}, which Kubernetes refuses",
-            shown(key)
-        );
+    fn refused(&self, keys: &[String]) -> Diagnostic {
+        let (path, keys) = (shown(&self.secret.path), the_keys(keys));
+        let message = format!("{path} has {keys}, which Kubernetes refuses");
         Diagnostic::error(Fault::Input, message)
             .with_hint("a key has up to 253 letters, digits, dots, - and _; placeholders can give the value another key")
     }
+}
+
+/// Keys that may not be read, and the reasons, each once.
+fn denied(denied: &[(String, String)]) -> Diagnostic {
+    let keys: Vec<_> = denied.iter().map(|(key, _)| shown(key)).collect();
+    let mut reasons: Vec<_> = denied.iter().map(|(_, reason)| reason.clone()).collect();
+    reasons.sort();
+    reasons.dedup();
+    reasons.truncate(MANY);
+    let message = format!("{} may not be read", the_keys(&keys));
+    Diagnostic::error(Fault::Backend, message).with_causes(&reasons)
+}
+
+fn the_keys(names: &[String]) -> String {
+    let plural = if names.len() == 1 { "" } else { "s" };
+    format!("the key{plural} {}", few(names))
 }
 
 /// Of equal keys the last one's value in the first one's place, without nulls.
@@ -256,4 +269,57 @@ fn grown(grower: Grower<'_, '_>, growing: &[Grown<'_>]) -> Option<String> {
     }
     edits.sort_by_key(|edit| edit.span);
     Some(edit::apply(grower.text, &edits))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn of_many_keys_that_cannot_be_taken_some_are_told() {
+        let expand = Expand {
+            secret: SecretId {
+                backend: "b".into(),
+                path: "s".into(),
+                version: None,
+                kv_version: None,
+            },
+            span: Span::at(0),
+            on_missing: OnMissing::Fail,
+        };
+        let told = |count: usize| {
+            let key = |n| (format!("a {n}"), Value::string("CANARY"));
+            let mut answer = Answer::whole((0..count).map(key).collect(), None);
+            let denied = |n| (format!("d{n}"), format!("reason {}", n % 2));
+            answer.denied = (0..count).map(denied).collect();
+            let told = expand.entries(&Ok(answer)).unwrap_err();
+            told.into_iter()
+                .map(|error| (error.message, error.causes))
+                .collect::<Vec<_>>()
+        };
+        let reasons = |count| (0..count).map(|n| format!("reason {n}")).collect();
+        assert_eq!(
+            told(1),
+            [
+                ("the key d0 may not be read".to_owned(), reasons(1)),
+                (
+                    "s has the key \"a 0\", which Kubernetes refuses".to_owned(),
+                    vec![]
+                ),
+            ]
+        );
+        assert_eq!(
+            told(500),
+            [
+                (
+                    "the keys d0, d1, d2, d3, d4, d5, d6, d7, d8, d9 and 490 more may not be read".to_owned(),
+                    reasons(2)
+                ),
+                (
+                    "s has the keys \"a 0\", \"a 1\", \"a 2\", \"a 3\", \"a 4\", \"a 5\", \"a 6\", \"a 7\", \"a 8\", \"a 9\" and 490 more, which Kubernetes refuses".to_owned(),
+                    vec![]
+                ),
+            ]
+        );
+    }
 }

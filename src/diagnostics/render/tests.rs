@@ -96,6 +96,29 @@ fn of_many_warnings_of_one_name_some_are_shown_and_all_in_json() {
 }
 
 #[test]
+fn of_many_places_of_one_error_the_first_are_shown() {
+    let source = Arc::new(Source::new("a.yaml", "\n".repeat(300)));
+    let error = |line| {
+        let place = Place::new(Arc::clone(&source), Span::at(line));
+        Diagnostic::error(Fault::Input, "m").at(place)
+    };
+    let text = render(&(0..12).map(error).collect::<Vec<_>>(), Rendering::PLAIN);
+    assert_eq!(text.lines().count(), 13, "{text}");
+    let text = render(&(0..300).map(error).collect::<Vec<_>>(), Rendering::PLAIN);
+    assert_eq!(text.lines().count(), 13, "{text}");
+    assert!(
+        text.starts_with("error: m\n --> a.yaml:1:1\n  = also a.yaml:2:1\n"),
+        "{text}"
+    );
+    assert!(
+        text.ends_with(
+            "  = also a.yaml:11:1\n  = and in 289 more places (--error-format json tells all of them)\n"
+        ),
+        "{text}"
+    );
+}
+
+#[test]
 fn a_warning_that_fails_the_run_is_an_error_with_its_name() {
     let mut told = vec![Diagnostic::warning(Warning::ListItems, "m")];
     let list = crate::diagnostics::LevelList::parse("all=error").unwrap();

@@ -5,14 +5,12 @@ use std::collections::HashMap;
 use std::fmt::Write as _;
 
 use super::Rendering;
-use crate::diagnostics::{Diagnostic, LineColumn, Place, Severity, WARNINGS, Warning};
+use crate::diagnostics::{Diagnostic, LineColumn, MANY, Place, Severity, WARNINGS, Warning};
 
 /// What is kept free under a limit for the line that counts the rest.
 const CLOSING: usize = 100;
 /// How many characters of a reference's head are quoted.
 const EXCERPT: usize = 160;
-/// How many warnings of one name are shown where there is no limit.
-const MANY: usize = 10;
 
 pub(super) fn render(
     diagnostics: &[Diagnostic],
@@ -70,7 +68,7 @@ fn few_of_each(diagnostics: &[Diagnostic], how: Rendering) -> (Vec<usize>, Vec<(
     (told, more.filter(|(_, count)| *count > 0).collect())
 }
 
-/// Where else the same is said: each place, or under a limit only how many there are.
+/// Where else the same is said: the first places, or under a limit only how many there are.
 fn again_at(
     again: &[usize],
     diagnostics: &[Diagnostic],
@@ -85,9 +83,14 @@ fn again_at(
         let object = object(place).map_or(String::new(), |object| format!(", {object}"));
         Some(format!("also {}{object}", location(place, places[*index]?)))
     };
-    let all: Option<Vec<String>> = again.iter().map(listed).collect();
-    match all {
-        Some(all) if how.limit.is_none() => all,
+    let first: Option<Vec<String>> = again.iter().take(MANY).map(listed).collect();
+    match first {
+        Some(mut first) if how.limit.is_none() => {
+            let left = again.len() - first.len();
+            let rest = format!("and in {left} more places (--error-format json tells all of them)");
+            first.extend((left > 0).then_some(rest));
+            first
+        }
         _ => vec![format!("the same in {} more places", again.len())],
     }
 }
