@@ -8,7 +8,7 @@ use super::expand::{EXPAND, Expand, fields};
 use super::place::{Place, Work, places};
 use super::suspect;
 use super::text::Reading;
-use crate::diagnostics::{Diagnostic, Fault, Place as DiagnosticPlace, Source, Span, nearest};
+use crate::diagnostics::{Diagnostic, Fault, Place as DiagnosticPlace, Source, Span, few, nearest};
 use crate::manifest::{self, Document, FastPath, Format, Identity, Listing, Strings, Warned};
 use crate::placeholder::{Generic, Scope};
 use crate::secret::{OnMissing, SecretId};
@@ -197,31 +197,31 @@ impl<'s> Collector<'_, 's> {
     ) -> Option<Box<Expand>> {
         let (path, span) = document.annotations().get(EXPAND)?;
         let wrong = if fields(document.kind()).is_none() {
-            Diagnostic::error(
-                Fault::Input,
-                format!("{EXPAND} can only be used on Secret or ConfigMap"),
-            )
-            .with_hint("placeholders such as <path:PATH#KEY> can be used anywhere")
-        } else if path.is_empty() {
-            Diagnostic::error(Fault::Input, format!("{EXPAND} names no secret"))
-                .with_hint("its value is the path of the secret")
+            Some((
+                "can only be used on Secret or ConfigMap",
+                "placeholders such as <path:PATH#KEY> can be used anywhere",
+            ))
         } else {
-            let version = document.annotations().get(SECRET_VERSION);
-            let version = version.map(|(version, _)| Arc::from(version));
-            let secret = SecretId {
-                backend: Arc::clone(&scope.default_backend),
-                path: path.into(),
-                version: version.filter(|version: &Arc<str>| !version.is_empty()),
-                kv_version: scope.kv_version.clone(),
-            };
-            return Some(Box::new(Expand {
-                secret,
-                span,
-                on_missing: scope.on_missing,
-            }));
+            wrong_path(path)
         };
-        self.error(wrong, source, span, identity);
-        None
+        if let Some((message, hint)) = wrong {
+            let error = Diagnostic::error(Fault::Input, format!("{EXPAND} {message}"));
+            self.error(error.with_hint(hint), source, span, identity);
+            return None;
+        }
+        let version = document.annotations().get(SECRET_VERSION);
+        let version = version.map(|(version, _)| Arc::from(version));
+        let secret = SecretId {
+            backend: Arc::clone(&scope.default_backend),
+            path: path.into(),
+            version: version.filter(|version: &Arc<str>| !version.is_empty()),
+            kv_version: scope.kv_version.clone(),
+        };
+        Some(Box::new(Expand {
+            secret,
+            span,
+            on_missing: scope.on_missing,
+        }))
     }
 
     /// The instance that `path:` means in a document; tells when the annotation names none.
@@ -243,8 +243,10 @@ impl<'s> Collector<'_, 's> {
         }
         let mut error =
             Diagnostic::error(Fault::Settings, format!("there is no backend named {name}"));
-        error.hint = nearest(name, names.iter().map(AsRef::as_ref))
-            .map(|near| format!("did you mean {near}?"));
+        let near = nearest(name, names.iter().map(AsRef::as_ref));
+        let near = near.map_or(String::new(), |near| format!("did you mean {near}? "));
+        let names: Vec<_> = names.iter().map(ToString::to_string).collect();
+        error.hint = Some(format!("{near}the backends are {}", few(&names)));
         self.error(error, source, span, identity);
         None
     }
@@ -281,6 +283,25 @@ impl<'s> Collector<'_, 's> {
         let mut place = DiagnosticPlace::new(Arc::clone(&self.sources[source]), span);
         place.resource = Some(identity.to_string());
         place
+    }
+}
+
+/// Why a text is no path of a secret to expand, and what to write instead.
+fn wrong_path(path: &str) -> Option<(&'static str, &'static str)> {
+    if path.is_empty() {
+        Some(("names no secret", "its value is the path of the secret"))
+    } else if path.contains(['\n', '\r']) {
+        Some((
+            "holds a line end",
+            "write the path in the line of the annotation: the text of a | block ends in a line end",
+        ))
+    } else if path.starts_with('<') || path.contains('#') {
+        Some((
+            "takes the path of a secret, without #KEY and without brackets",
+            "it takes all keys; for one of them put <path:PATH#KEY> where its value belongs",
+        ))
+    } else {
+        None
     }
 }
 

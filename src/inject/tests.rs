@@ -270,7 +270,7 @@ fn a_null_is_told_as_one() {
         );
         let hint = r#"store a value, or add `| default "TEXT"`"#;
         assert_eq!(told[0].hint.as_deref(), Some(hint));
-        let text = text.replace(">", " | default x>");
+        let text = text.replace('>', " | default x>");
         assert_eq!(render_text(&text).unwrap(), "kind: X\na: x\n");
     }
 }

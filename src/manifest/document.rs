@@ -79,7 +79,7 @@ impl<'s> Document<'s> {
     }
 
     fn read_json(text: &'s str, offset: usize) -> Result<ReadTree<'s>, Error> {
-        let syntax = |error| Error::syntax(&error, Format::Json, offset);
+        let syntax = |error| Error::syntax(&error, text, Format::Json, offset);
         let mut reader = JsonReader::new(text);
         let Some(tree) = Tree::read(&mut reader).map_err(syntax)? else {
             return Ok((None, Vec::new()));
@@ -101,7 +101,7 @@ impl<'s> Document<'s> {
     }
 
     fn read_yaml(text: &'s str, offset: usize) -> Result<ReadTree<'s>, Error> {
-        let syntax = |error| Error::syntax(&error, Format::Yaml, offset);
+        let syntax = |error| Error::syntax(&error, text, Format::Yaml, offset);
         if let Some(line) = directive(text) {
             let message = "a directive that the --- line cuts off from its document";
             let phrase =
@@ -309,10 +309,8 @@ fn check_keys(
         let span = tree.node(*key).span.shifted(offset);
         match tree.scalar_type(*key) {
             None => {
-                return Err(Error::new(
-                    "a key that is a list or a map",
-                    Span::at(span.start),
-                ));
+                let error = Error::new("a key that is a list or a map", Span::at(span.start));
+                return Err(error.with_hint("put a value that begins with { or [ in quotes"));
             }
             Some(ScalarType::Other(Resolved::Null)) => return Err(Error::new("a null key", span)),
             Some(ScalarType::String) => {}
@@ -425,6 +423,48 @@ mod tests {
             let messages: Vec<_> = warnings(&text).into_iter().map(|told| told.1).collect();
             let told: Vec<_> = told.into_iter().map(str::to_owned).collect();
             assert_eq!(messages, told, "{keys}");
+        }
+    }
+
+    #[test]
+    fn a_tab_is_told_where_it_stands() {
+        for (text, position) in [
+            ("kind: X\n\ta: 1\n", 8),
+            ("kind: X\na:\n\tb: 1\n", 11),
+            ("kind: X\na:\n  - b\n  \t- c\n", 19),
+            ("# c\n---\nkind: X\n\ta: 1\n", 16),
+        ] {
+            let chunk = *crate::manifest::split(text).0.last().unwrap();
+            let error = Document::read(text, chunk, Format::Yaml).unwrap_err();
+            assert_eq!(error.span.start, position, "{text}");
+            assert_eq!(
+                error.hint.as_deref(),
+                Some("YAML forbids tabs here: use spaces")
+            );
+        }
+    }
+
+    #[test]
+    fn broken_texts_have_a_hint() {
+        for text in [
+            "a: \"x",
+            "a: [1",
+            "a: ]",
+            "a: @x",
+            "a: `x`",
+            "a: b: c",
+            "a: 'it's'",
+            "a: \"\\d\"",
+            "a: *x",
+            "a: - b",
+            "a\nb: 1",
+            "l:\n  - a\n - b",
+            "kind: X\na: {{ x }}",
+            "{\"a\": 1,}",
+        ] {
+            let chunk = Span::new(0, text.len());
+            let error = Document::read(text, chunk, Format::of(text)).unwrap_err();
+            assert!(error.hint.is_some(), "{text}: {error}");
         }
     }
 

@@ -51,7 +51,7 @@ fn split_json(text: &str) -> (Vec<Chunk>, Vec<Error>) {
     loop {
         match reader.next_event() {
             Ok(None) => return (chunks, Vec::new()),
-            Err(error) => return (chunks, vec![Error::syntax(&error, Format::Json, 0)]),
+            Err(error) => return (chunks, vec![Error::syntax(&error, text, Format::Json, 0)]),
             Ok(Some(event)) => match event.kind {
                 EventKind::DocumentStart => start = event.span.start,
                 EventKind::DocumentEnd => chunks.push(Span::new(start, event.span.end)),

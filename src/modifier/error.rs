@@ -19,8 +19,8 @@ pub enum Error {
     Unknown {
         /// As the manifest writes it.
         name: String,
-        /// A known name that looks like it.
-        near: Option<&'static str>,
+        /// Known names that look like it.
+        near: Vec<&'static str>,
     },
     /// The modifier cannot do what is asked with this value.
     #[error("{}: {cause}", .modifier.name)]
@@ -69,9 +69,12 @@ pub enum Cause {
     /// A word in the quotes of another language, which would be a part of it.
     #[error("the argument at byte {0} begins with a single quote")]
     SingleQuote(usize),
-    /// A value or an argument that the modifier cannot use, in its own words.
+    /// A value that the modifier cannot use, in its own words.
     #[error("{0}")]
     Unfit(&'static str),
+    /// An argument that it cannot use.
+    #[error("{0}")]
+    Argument(&'static str),
     /// A value is missing that the manifest's author calls required, in the author's words.
     #[error("{0}")]
     Required(String),
@@ -105,7 +108,10 @@ fn at(error: &SyntaxError) -> String {
 impl Cause {
     fn hint(&self, modifier: &Modifier) -> Option<String> {
         let hint = match self {
-            Self::Parameters | Self::TouchedQuote(_) => format!("write `{}`", modifier.usage()),
+            Self::Parameters | Self::TouchedQuote(_) | Self::Argument(_) => {
+                format!("write `{}`", modifier.usage())
+            }
+            Self::Level => format!("write `{}`, with a number of spaces", modifier.usage()),
             Self::Datatype { found, .. } | Self::NotString { found, .. } => format!(
                 "{} works on a string, and the value is of type {found}: {}",
                 modifier.name,
@@ -163,13 +169,11 @@ impl Explain for Error {
     fn hint(&self) -> Option<String> {
         match self {
             Self::Empty => Some("remove the bar, or write a modifier behind it".to_owned()),
-            Self::Unknown {
-                near: Some(near), ..
-            } => Some(format!("did you mean `{near}`?")),
-            Self::Unknown { near: None, .. } => {
+            Self::Unknown { near, .. } if near.is_empty() => {
                 let names: Vec<&str> = MODIFIERS.iter().map(|modifier| modifier.name).collect();
                 Some(format!("the modifiers are {}", names.join(", ")))
             }
+            Self::Unknown { near, .. } => Some(format!("did you mean `{}`?", near.join("` or `"))),
             Self::Failed { modifier, cause } => cause.hint(modifier),
         }
     }

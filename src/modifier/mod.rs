@@ -87,7 +87,7 @@ fn apply_one(statement: &str, applied: Applied, secret: &str) -> Result<Applied,
     }
     let modifier = find(name).ok_or_else(|| Error::Unknown {
         name: name.to_owned(),
-        near: suggestion(name),
+        near: suggestions(name),
     })?;
     let failed = |cause| Error::Failed { modifier, cause };
     let arguments = modifier.arguments.read(statement, name.len());
@@ -117,11 +117,21 @@ fn find(name: &str) -> Option<&'static Modifier> {
     MODIFIERS.iter().find(|modifier| modifier.name == name)
 }
 
-/// The modifier that a wrong name may mean. Text that is no name at all is not looked at: the search takes memory.
-fn suggestion(name: &str) -> Option<&'static str> {
+/// The modifiers that a wrong name may mean: those that it begins, else a near one. Text that is no name at all is not
+/// looked at: the search takes memory.
+fn suggestions(name: &str) -> Vec<&'static str> {
     const LONGEST: usize = 64;
+    const SHORTEST: usize = 3;
     let names = MODIFIERS.iter().map(|modifier| modifier.name);
-    (name.len() <= LONGEST).then(|| nearest(name, names))?
+    if !(SHORTEST..=LONGEST).contains(&name.len()) {
+        return Vec::new();
+    }
+    let begins = |known: &&str| known.starts_with(name);
+    let mut near: Vec<_> = names.clone().filter(begins).collect();
+    if near.is_empty() {
+        near.extend(nearest(name, names));
+    }
+    near
 }
 
 /// What a modifier works with.

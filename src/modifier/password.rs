@@ -13,7 +13,7 @@ const DEFAULT_COST: u32 = 10;
 pub(super) fn htpasswd(call: &mut Call<'_>) -> Result<Value, Cause> {
     let user = &*call.arguments[0];
     if user.is_empty() || user.contains(|c: char| c == ':' || c.is_control()) {
-        return Err(Cause::Unfit(
+        return Err(Cause::Argument(
             "the user is empty, or holds a colon or a control character",
         ));
     }
@@ -34,7 +34,7 @@ fn hash(call: &Call<'_>, user: &str, cost_at: usize) -> Result<HashParts, Cause>
             .parse()
             .ok()
             .filter(|cost| (4..=14).contains(cost))
-            .ok_or(Cause::Unfit("the cost is not a number from 4 to 14"))?,
+            .ok_or(Cause::Argument("the cost is not a number from 4 to 14"))?,
     };
     let password = call.text()?;
     check(&password)?;

@@ -308,6 +308,16 @@ fn errors_have_hints() {
     for (statement, hint) in [
         ("Base64Encode", "did you mean `base64encode`?"),
         ("jsonpath {.a}", "did you mean `jsonPath`?"),
+        ("sha256", "did you mean `sha256sum`?"),
+        ("sha", "did you mean `sha256sum` or `sha512sum`?"),
+        ("indent x", "write `indent N`, with a number of spaces"),
+        (
+            "indentLines -1",
+            "write `indentLines N`, with a number of spaces",
+        ),
+        ("bcrypt x", "write `bcrypt [COST]`"),
+        (r#"htpasswd "a:b""#, r#"write `htpasswd "USER" [COST]`"#),
+        (r#"replace "" b"#, r#"write `replace "OLD" "NEW"`"#),
         (
             "sprig",
             "the modifiers are base64decode, base64encode, base64urlDecode, base64urlEncode, bcrypt, default, htpasswd, \

@@ -40,7 +40,7 @@ pub(super) fn quote(call: &mut Call<'_>) -> Result<Value, Cause> {
 pub(super) fn replace(call: &mut Call<'_>) -> Result<Value, Cause> {
     let (old, new) = (&*call.arguments[0], &*call.arguments[1]);
     if old.is_empty() {
-        return Err(Cause::Unfit("the text to replace is empty"));
+        return Err(Cause::Argument("the text to replace is empty"));
     }
     let text = call.text()?;
     let found = text

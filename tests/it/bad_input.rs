@@ -33,11 +33,11 @@ const BROKEN: &[(&[u8], &str)] = &[
     ),
     (
         b"kind: X\na: \"<x>\nb: 1\n",
-        "error: this is not YAML: unclosed quote\n --> <stdin>:2:4\n",
+        "error: this is not YAML: unclosed quote\n --> <stdin>:2:4\n  = help: the quote that opens here is not closed\n",
     ),
     (
         b"kind: X\n\ta: <x>\n",
-        "error: this is not YAML: while scanning a plain scalar, found a tab\n --> <stdin>:1:7\n",
+        "error: this is not YAML: while scanning a plain scalar, found a tab\n --> <stdin>:2:1\n  = help: YAML forbids tabs here: use spaces\n",
     ),
     (
         b"%YAML 1.1\n---\nkind: X\n",
@@ -55,7 +55,8 @@ const BROKEN: &[(&[u8], &str)] = &[
     ),
     (
         b"{\"kind\":\"X\",}",
-        "error: this is not JSON: invalid character looking for the beginning of an object key\n --> <stdin>:1:13\n",
+        "error: this is not JSON: invalid character looking for the beginning of an object key\n --> <stdin>:1:13\n  \
+         = help: a key stands in double quotes, and no comma behind the last entry\n",
     ),
     (
         b"{\"kind\":\"X\"",

@@ -265,10 +265,6 @@ fn what_cannot_be_expanded_is_told() {
             "manifuse.io/expand can only be used on Secret or ConfigMap".to_owned(),
         ),
         (
-            HEAD.replace("expand: s", "expand: ''"),
-            "manifuse.io/expand names no secret".to_owned(),
-        ),
-        (
             HEAD.replace("expand: s", "expand: [s]"),
             "the annotation manifuse.io/expand is a list or a map, not text".to_owned(),
         ),
@@ -299,6 +295,26 @@ fn what_cannot_be_expanded_is_told() {
         assert_eq!(told[0].message, message);
         assert!(told[0].place.is_some(), "{message}");
     }
+}
+
+#[test]
+fn what_is_no_path_is_told() {
+    let wants = "manifuse.io/expand takes the path of a secret, without #KEY and without brackets";
+    let line_end = "manifuse.io/expand holds a line end";
+    for (annotation, message) in [
+        ("s#user", wants),
+        ("<path:s>", wants),
+        ("\"s\\n\"", line_end),
+        ("''", "manifuse.io/expand names no secret"),
+    ] {
+        let text = HEAD.replace("expand: s", &format!("expand: {annotation}"));
+        let told = render(&text, secret(), false).unwrap_err();
+        assert_eq!((&*told[0].message, told[0].hint.is_some()), (message, true));
+    }
+}
+
+#[test]
+fn keys_that_kubernetes_refuses_are_told() {
     for key in ["a b", "", ".", "..a", "é", &"k".repeat(254)] {
         let values = vec![(key.to_owned(), Value::string("v"))];
         let told = render(HEAD, values, false).unwrap_err();
