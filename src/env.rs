@@ -123,9 +123,23 @@ impl Setting {
 #[derive(Clone, Debug, Default)]
 pub struct Options {
     settings: BTreeMap<String, Setting>,
+    is_named: bool,
 }
 
 impl Options {
+    /// Those of an instance that a settings file names, and whose own settings have dotted names.
+    pub fn of_named() -> Self {
+        Self {
+            is_named: true,
+            ..Self::default()
+        }
+    }
+
+    /// Whether they are of a named instance.
+    pub fn is_named(&self) -> bool {
+        self.is_named
+    }
+
     /// Sets a key, replacing what was there.
     pub fn set(&mut self, key: impl Into<String>, setting: Setting) {
         self.settings.insert(key.into(), setting);

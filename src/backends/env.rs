@@ -46,10 +46,8 @@ fn open(options: &Options, environment: &Environment) -> Result<Arc<dyn Backend>
         values: BTreeMap::new(),
     };
     if variables.prefix.is_none() && variables.listed.is_empty() {
-        return Err(SettingsError {
-            message: "an env backend must say which variables it may read".to_owned(),
-            hint: Some("set prefix: APP_, or variables: \"APP_USER APP_PASSWORD\"".to_owned()),
-        });
+        let error = SettingsError::new("an env backend must say which variables it may read");
+        return Err(error.hint("set prefix: APP_, or variables: \"APP_USER APP_PASSWORD\""));
     }
     variables.values = environment
         .iter()

@@ -39,9 +39,9 @@ struct Folder {
 }
 
 fn open(options: &Options, _: &Environment) -> Result<Arc<dyn Backend>, SettingsError> {
-    let error = |message: &str| SettingsError {
-        message: message.to_owned(),
-        hint: Some("set root: to the folder that holds the secrets".to_owned()),
+    let error = |message: &str| {
+        let error = SettingsError::new(message).about(ROOT);
+        error.hint("set root: to the folder that holds the secrets")
     };
     let Some(root) = options.path(ROOT) else {
         return Err(error("a file backend needs the root of its folders"));

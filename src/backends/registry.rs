@@ -31,6 +31,37 @@ pub struct SettingsError {
     pub message: String,
     /// What to try.
     pub hint: Option<String>,
+    /// The AVP key of the setting that is wrong, if it is one: its place is shown where it has one.
+    pub setting: Option<&'static str>,
+}
+
+impl SettingsError {
+    /// An error without more to say.
+    pub fn new(message: impl Into<String>) -> Self {
+        Self {
+            message: message.into(),
+            hint: None,
+            setting: None,
+        }
+    }
+
+    /// The same with a hint.
+    #[must_use]
+    pub fn hint(self, hint: impl Into<String>) -> Self {
+        Self {
+            hint: Some(hint.into()),
+            ..self
+        }
+    }
+
+    /// The same about a setting.
+    #[must_use]
+    pub fn about(self, setting: &'static str) -> Self {
+        Self {
+            setting: Some(setting),
+            ..self
+        }
+    }
 }
 
 impl crate::diagnostics::Explain for SettingsError {
@@ -49,6 +80,19 @@ pub const TYPES: &[Type] = &[
     super::file::TYPE,
     super::sops::TYPE,
     super::vault::TYPE,
+];
+
+/// Stores of AVP's that are still to come.
+pub const NOT_YET: &[&str] = &[
+    "1passwordconnect",
+    "awssecretsmanager",
+    "azurekeyvault",
+    "delineasecretserver",
+    "gcpsecretmanager",
+    "ibmsecretsmanager",
+    "keepersecretsmanager",
+    "kubernetessecret",
+    "yandexcloudlockbox",
 ];
 
 /// The type by its exact name.

@@ -42,7 +42,7 @@ Usage:
   argocd-vault-plugin generate <path> [flags]
 
 Flags:
-  -c, --config-path string         settings file (YAML, JSON or envfile)
+  -c, --config-path string         settings file: YAML, JSON, TOML, HCL, properties, dotenv or INI
       --disable-token-cache        neither read nor write the cache of Vault tokens
   -h, --help                       help for generate
   -s, --secret-name string         Kubernetes Secret with settings: not in this version

@@ -5,8 +5,8 @@
 use std::sync::Arc;
 
 use crate::backends::pool::Pool;
-use crate::backends::registry::{SettingsError, Type};
-use crate::diagnostics::{Diagnostic, Fault, Warning, nearest};
+use crate::backends::registry::{NOT_YET, SettingsError, Type};
+use crate::diagnostics::{Diagnostic, Fault, Place, Warning, nearest};
 use crate::env::{Environment, Options, Origin, Setting};
 use crate::secret::Text;
 use crate::settings::{BackendSetting, NamedBackend, Settings};
@@ -97,10 +97,7 @@ fn no_default(settings: &Settings) -> SettingsError {
         (None, []) => "set AVP_TYPE, or defaultBackend in manifuse.yaml".to_owned(),
         (None, names) => format!("set defaultBackend to one of {}", names.join(", ")),
     };
-    SettingsError {
-        message: "no default backend is set".to_owned(),
-        hint: Some(hint),
-    }
+    SettingsError::new("no default backend is set").hint(hint)
 }
 
 struct Maker<'a> {
@@ -127,12 +124,12 @@ impl Maker<'_> {
     }
 
     /// Opens an instance, to find out whether its settings are right.
-    fn open(&mut self, name: &str, of: Option<&NamedBackend>) {
+    fn open(&mut self, name: &str, of: Option<(&NamedBackend, &Type)>) {
         match self.pool.get(name) {
             Some(Err(error)) => {
-                let mut error = Diagnostic::from_error(error);
-                error.place = of.map(|backend| backend.kind.place.clone());
-                self.errors.push(error);
+                let place = of.map(|(backend, kind)| place(backend, kind, error.setting));
+                let error = Diagnostic::from_error(error);
+                self.errors.push(Diagnostic { place, ..error });
             }
             Some(Ok(backend)) => {
                 let odd = backend.odd_settings().iter();
@@ -150,10 +147,11 @@ impl Maker<'_> {
             .iter()
             .find(|kind| kind.name == backend.kind.text)
         else {
-            let names = self.types.iter().map(|kind| kind.name);
             let message = format!("there is no backend type {:?}", backend.kind.text);
             let error = Diagnostic::error(Fault::Settings, message).at(backend.kind.place.clone());
-            self.errors.push(suggest(error, &backend.kind.text, names));
+            let names: Vec<_> = self.types.iter().map(|kind| kind.name).collect();
+            self.errors
+                .push(error.with_hint(other_type(&backend.kind.text, &names, "type")));
             return;
         };
         let (options, unknown) = options(backend, kind, plain);
@@ -161,7 +159,7 @@ impl Maker<'_> {
         self.errors.extend(unknown);
         self.add(&backend.name, kind, options);
         if is_sound {
-            self.open(&backend.name, Some(backend));
+            self.open(&backend.name, Some((backend, kind)));
         }
     }
 
@@ -208,17 +206,14 @@ impl Maker<'_> {
         if let Some(setting) = setting {
             error = error.with_cause(format!("AVP_TYPE is from {}", setting.origin));
         }
-        let names = || {
-            self.types
-                .iter()
-                .filter(|kind| kind.built_in)
-                .map(|kind| kind.name)
-        };
-        if nearest(text, names()).is_some() {
-            return suggest(error, text, names());
+        if self.types.iter().any(|kind| kind.name == text) {
+            return error.with_hint(format!(
+                "{text} is for named backends only: write it as a type under backends in manifuse.yaml"
+            ));
         }
-        let known: Vec<_> = names().collect();
-        error.with_hint(format!("set AVP_TYPE to one of {}", known.join(", ")))
+        let names = self.types.iter().filter(|kind| kind.built_in);
+        let names: Vec<_> = names.map(|kind| kind.name).collect();
+        error.with_hint(other_type(text, &names, "AVP_TYPE"))
     }
 }
 
@@ -229,7 +224,7 @@ pub(super) fn options(
     kind: &Type,
     plain: &Options,
 ) -> (Options, Vec<Diagnostic>) {
-    let mut options = Options::default();
+    let mut options = Options::of_named();
     for (key, _) in kind.settings {
         if let Some(setting) = plain.get(key) {
             options.set(*key, setting.clone());
@@ -254,16 +249,40 @@ pub(super) fn is_named(settings: &Settings, name: &str) -> bool {
 }
 
 fn unknown(setting: &BackendSetting, kind: &Type) -> Diagnostic {
-    let message = format!(
-        "a backend of type {} has no setting {}",
-        kind.name, setting.key
-    );
-    let error = Diagnostic::error(Fault::Settings, message).at(setting.place.clone());
-    suggest(
-        error,
-        &setting.key,
-        kind.settings.iter().map(|(_, dotted)| *dotted),
-    )
+    let mut names = kind.settings.iter().map(|(_, dotted)| *dotted);
+    let (BackendSetting { key, place, .. }, kind) = (setting, kind.name);
+    let error = |message| Diagnostic::error(Fault::Settings, message).at(place.clone());
+    let is_below = |name: &str| {
+        name.strip_prefix(key)
+            .is_some_and(|rest| rest.starts_with('.'))
+    };
+    if names.clone().any(is_below) {
+        return error(format!("{key} of a backend of type {kind} must be a map"));
+    }
+    let error = error(format!("a backend of type {kind} has no setting {key}"));
+    suggest(error, key, &mut names)
+}
+
+/// Where a setting stands in a named backend; where it does not, the map it belongs to, or the backend's type.
+fn place(backend: &NamedBackend, kind: &Type, setting: Option<&str>) -> Place {
+    let known = kind.settings.iter().find(|(key, _)| Some(*key) == setting);
+    let dotted = known.map_or("", |(_, dotted)| *dotted);
+    let map = dotted.rfind('.').map(|end| &dotted[..=end]);
+    let mut own = backend.settings.iter();
+    let found = own.clone().find(|own| own.key == dotted);
+    let found = found.or_else(|| own.find(|own| map.is_some_and(|map| own.key.starts_with(map))));
+    found.map_or(&backend.kind.place, |own| &own.place).clone()
+}
+
+/// What to write instead of a type that there is not.
+fn other_type(text: &str, names: &[&str], setting: &str) -> String {
+    let near = nearest(text, names.iter().copied());
+    let known = format!("{setting} is one of {}", names.join(", "));
+    match near {
+        _ if NOT_YET.contains(&text) => format!("{text} is not in this version; {known}"),
+        Some(near) => format!("did you mean {near}?"),
+        None => known,
+    }
 }
 
 fn suggest<'a>(

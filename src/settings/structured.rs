@@ -152,7 +152,10 @@ impl Parser<'_> {
     fn backend(&mut self, entry: &Entry) -> Option<NamedBackend> {
         let name = entry.key.as_str();
         if !is_name(name) {
-            let hint = "use letters, digits, -, _ and ., and begin with a letter or digit";
+            let hint = match name {
+                RESERVED => "path is reserved: <path:…> reads from the default backend",
+                _ => "use letters, digits, -, _ and ., and begin with a letter or digit",
+            };
             let message = format!("{:?} cannot be the name of a backend", entry.shown());
             let error = error_at(self.source(), entry.span, message).with_hint(hint);
             self.errors.push(error);

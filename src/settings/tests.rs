@@ -508,7 +508,7 @@ fn broken_backends_are_told_together() {
     assert_eq!(
         in_file(&[("c.yaml", text)]).failure(),
         "error: \"path\" cannot be the name of a backend\n --> c.yaml:2:3\n  \
-           = help: use letters, digits, -, _ and ., and begin with a letter or digit\n\
+           = help: path is reserved: <path:…> reads from the default backend\n\
          error: \"a b\" cannot be the name of a backend\n --> c.yaml:3:3\n  \
            = help: use letters, digits, -, _ and ., and begin with a letter or digit\n\
          error: the backend none has no type\n --> c.yaml:4:3\n\

@@ -424,3 +424,98 @@ fn no_default_backend_says_what_to_choose() {
     );
     assert!(run.stderr.contains(&help), "{}", run.stderr);
 }
+
+#[test]
+fn a_named_backends_error_points_at_the_setting_it_is_about() {
+    let types = "approle, cert, github, jwt, k8s, ldap, token, userpass";
+    for (backend, message, column, help) in [
+        (
+            "type: vault, auth: {type: tokn}",
+            "there is no authentication type \"tokn\"",
+            27,
+            format!("did you mean token? auth.type is one of {types}"),
+        ),
+        (
+            "type: vault, auth: {role: r}",
+            "auth.type is missing",
+            27,
+            format!("auth.type is one of {types}"),
+        ),
+        (
+            "type: vault, auth: text",
+            "auth of a backend of type vault must be a map",
+            20,
+            String::new(),
+        ),
+        (
+            "type: vault, auth: {type: token, token: t}, maxRetries: x",
+            "error encountered setting up default configuration: could not parse VAULT_MAX_RETRIES \
+             (backends.a.maxRetries in c.yaml)",
+            51,
+            "give a number".to_owned(),
+        ),
+        (
+            "type: awssecretsmanager",
+            "there is no backend type \"awssecretsmanager\"",
+            13,
+            "awssecretsmanager is not in this version; type is one of env, file, sops, vault"
+                .to_owned(),
+        ),
+        (
+            "type: keepass",
+            "there is no backend type \"keepass\"",
+            13,
+            "type is one of env, file, sops, vault".to_owned(),
+        ),
+    ] {
+        let settings = format!("backends:\n  a: {{{backend}}}\n");
+        let run = Program::manifuse(["generate", "-", "-c", "c.yaml"])
+            .file("c.yaml", settings)
+            .stdin("kind: X\n")
+            .run();
+        let mut expected = format!("error: {message}\n --> c.yaml:2:{column}\n");
+        if !help.is_empty() {
+            expected += &format!("  = help: {help}\n");
+        }
+        assert_eq!((run.code, run.stderr), (Some(2), expected), "{backend}");
+    }
+    let run = Program::manifuse(["generate", "-", "-c", "c.yaml"])
+        .file("c.yaml", "backends:\n  a: {type: vault}\n")
+        .env("AVP_AUTH_TYPE", "tokn")
+        .stdin("kind: X\n")
+        .run();
+    let expected = "error: Must provide a supported Authentication Type, received tokn\n";
+    assert!(
+        run.stderr.starts_with(expected),
+        "a plain variable is named"
+    );
+}
+
+#[test]
+fn a_type_that_is_not_for_the_default_backend_says_why() {
+    for (kind, hint) in [
+        (
+            "awssecretsmanager",
+            "awssecretsmanager is not in this version; AVP_TYPE is one of sops, vault",
+        ),
+        (
+            "env",
+            "env is for named backends only: write it as a type under backends in manifuse.yaml",
+        ),
+        (
+            "file",
+            "file is for named backends only: write it as a type under backends in manifuse.yaml",
+        ),
+        ("keepass", "AVP_TYPE is one of sops, vault"),
+    ] {
+        let run = Program::manifuse(["generate", "-"])
+            .env("AVP_TYPE", kind)
+            .stdin("kind: X\n")
+            .run();
+        let expected = format!(
+            "error: Must provide a supported Vault Type, received {kind}\n  \
+               = cause: AVP_TYPE is from the environment variable AVP_TYPE\n  = help: {hint}\n"
+        );
+        assert_eq!((run.code, run.stderr), (Some(2), expected));
+    }
+}

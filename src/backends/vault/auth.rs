@@ -5,14 +5,17 @@ use tokio::sync::OnceCell;
 
 use super::credential::{Credential, Source};
 use super::path;
-use super::settings::{KEYS, first_set, header_text, is_structured};
+use super::settings::{KEYS, called, first_set, header_text, is_structured};
 use crate::backends::registry::SettingsError;
 use crate::clients::http::Call;
+use crate::diagnostics::nearest;
 use crate::env::Options;
 use crate::secret::Text;
 
 /// Where Kubernetes puts the token of a pod's service account.
 const SERVICE_ACCOUNT_TOKEN: &str = "/var/run/secrets/kubernetes.io/serviceaccount/token";
+
+const TYPE: &str = "AVP_AUTH_TYPE";
 
 /// What `AVP_AUTH_TYPE` says where there is nothing to log in with but the token.
 const TOKEN: &str = "token";
@@ -164,26 +167,36 @@ const KINDS: &[Kind] = &[
 
 /// Chooses the method and checks that its settings are there, with AVP's texts.
 pub(super) fn parse(options: &Options) -> Result<Method, SettingsError> {
-    let name = options.text("AVP_AUTH_TYPE").unwrap_or_default().trim();
+    let name = options.text(TYPE).unwrap_or_default().trim();
     if name == TOKEN {
         let text = "VAULT_TOKEN for token authentication cannot be empty";
         let token = header_text(options, "VAULT_TOKEN")?;
-        let token = token.ok_or_else(|| missing(text, &["VAULT_TOKEN"]))?;
+        let token = token.ok_or_else(|| missing(text, &[&["VAULT_TOKEN"]]))?;
         check_own_keys(options, name)?;
         return Ok(Method::Token(token.into()));
     }
     let Some(kind) = KINDS.iter().find(|kind| kind.names.contains(&name)) else {
-        let known: Vec<_> = KINDS.iter().map(|kind| kind.names[0]).collect();
-        return Err(SettingsError {
-            message: format!("Must provide a supported Authentication Type, received {name}"),
-            hint: Some(format!(
-                "set AVP_AUTH_TYPE to token or one of {}",
-                known.join(", ")
-            )),
-        });
+        return Err(unknown_type(options, name));
     };
     check_own_keys(options, name)?;
     kind.parse(options).map(Method::Login)
+}
+
+fn unknown_type(options: &Options, name: &str) -> SettingsError {
+    let called = called(options, TYPE);
+    let message = match name {
+        _ if called == TYPE => {
+            format!("Must provide a supported Authentication Type, received {name}")
+        }
+        "" => format!("{called} is missing"),
+        _ => format!("there is no authentication type {name:?}"),
+    };
+    let mut known: Vec<_> = keys_by_name().map(|(name, _)| name).collect();
+    known.sort_unstable();
+    let near = nearest(name, known.iter().copied());
+    let near = near.map_or(String::new(), |near| format!("did you mean {near}? "));
+    let hint = format!("{near}{called} is one of {}", known.join(", "));
+    SettingsError::new(message).about(TYPE).hint(hint)
 }
 
 impl Method {
@@ -226,12 +239,10 @@ fn check_own_keys(options: &Options, name: &str) -> Result<(), SettingsError> {
         let is_foreign = !readers.is_empty() && !readers.contains(&own_name);
         if is_foreign && dotted.starts_with("auth.") && is_structured(options, key) {
             let readers = readers.join(" or ");
-            return Err(SettingsError {
-                message: format!(
-                    "{dotted} is for {readers} authentication, and auth.type is {name}"
-                ),
-                hint: Some(format!("leave {dotted} out, or change auth.type")),
-            });
+            let message =
+                format!("{dotted} is for {readers} authentication, and auth.type is {name}");
+            let error = SettingsError::new(message).about(key);
+            return Err(error.hint(format!("leave {dotted} out, or change auth.type")));
         }
     }
     Ok(())
@@ -241,22 +252,27 @@ impl Kind {
     fn parse(&'static self, options: &Options) -> Result<Login, SettingsError> {
         let text = |keys| first_set(options, keys).and_then(|key| options.text(key));
         let identity = text(self.identity.keys);
-        if self.identity.is_needed && identity.is_none() {
-            return Err(missing(self.missing, self.identity.keys));
-        }
+        let credential = Credential::parse(self.sources, options)?;
+        let sources: Vec<_> = self.sources.iter().map(|source| source.key()).collect();
+        let lacks_identity = self.identity.is_needed && identity.is_none();
+        let needed = [
+            lacks_identity.then_some(self.identity.keys),
+            credential.is_none().then_some(&sources[..]),
+        ];
+        let needed: Vec<_> = needed.into_iter().flatten().collect();
+        let Some(credential) = credential.filter(|_| needed.is_empty()) else {
+            return Err(missing(self.missing, &needed));
+        };
         if self.identity.place == Place::Path && matches!(identity, Some("." | "..")) {
             // It would change the path of the login request.
-            return Err(error("AVP_USERNAME is no user name"));
+            let error = SettingsError::new("AVP_USERNAME is no user name");
+            return Err(error.about("AVP_USERNAME"));
         }
-        let credential = Credential::parse(self.sources, options)?;
         Ok(Login {
             kind: self,
             mount: mount(text(self.mounts).unwrap_or(self.mount))?,
             identity: identity.unwrap_or_default().into(),
-            credential: credential.ok_or_else(|| {
-                let keys: Vec<_> = self.sources.iter().map(|source| source.key()).collect();
-                missing(self.missing, &keys)
-            })?,
+            credential,
             unwrapped: OnceCell::new(),
         })
     }
@@ -265,38 +281,29 @@ impl Kind {
 fn mount(text: &str) -> Result<String, SettingsError> {
     match path::clean(text) {
         Ok(mount) if !mount.is_empty() => Ok(mount),
-        _ => Err(error(
+        _ => Err(SettingsError::new(
             "AVP_MOUNT_PATH or AVP_K8S_MOUNT_PATH is no path of a login method",
         )),
     }
 }
 
-/// One of these settings is needed.
-fn missing(message: &str, keys: &[&str]) -> SettingsError {
-    let hint = format!(
-        "set {}, or choose another way to log in by AVP_AUTH_TYPE (auth.type)",
-        keys.iter()
-            .map(|key| with_dotted(key))
-            .collect::<Vec<_>>()
-            .join(" or ")
-    );
-    SettingsError {
-        message: message.to_owned(),
-        hint: Some(hint),
-    }
+/// Of each of these groups one setting is needed.
+fn missing(message: &str, groups: &[&[&str]]) -> SettingsError {
+    let either = |keys: &&[&str]| {
+        let names: Vec<_> = keys.iter().map(|key| with_dotted(key)).collect();
+        names.join(" or ")
+    };
+    let needed: Vec<_> = groups.iter().map(either).collect();
+    let needed = needed.join(", and ");
+    SettingsError::new(message).hint(format!(
+        "set {needed}, or choose another way to log in by AVP_AUTH_TYPE (auth.type)"
+    ))
 }
 
 /// A setting by both of its names.
 fn with_dotted(key: &str) -> String {
     let known = KEYS.iter().find(|(known, _)| *known == key);
     known.map_or_else(|| key.to_owned(), |(_, dotted)| format!("{key} ({dotted})"))
-}
-
-fn error(message: &str) -> SettingsError {
-    SettingsError {
-        message: message.to_owned(),
-        hint: None,
-    }
 }
 
 /// A login that has all its settings.

@@ -3,15 +3,12 @@
 use std::fmt;
 use std::path::{Path, PathBuf};
 
-use super::settings::{client_key, first_set, read_file};
+use super::settings::{client_key, first_set, read_file, shown};
 use crate::backends::registry::SettingsError;
 use crate::backends::{Error, ErrorKind};
 use crate::diagnostics::io_reason;
 use crate::env::Options;
 use crate::secret::Text;
-
-/// No system has longer names of files.
-const LONGEST_NAME: usize = 255;
 
 /// Where a kind of login may find its proof.
 #[derive(Clone, Copy)]
@@ -114,13 +111,7 @@ impl Credential {
             "AVP_JWT_PATH" => "the JWT",
             _ => "the wrapping token",
         };
-        let name = path.file_name().unwrap_or_default();
-        let shown = if name.len() > LONGEST_NAME {
-            // No file is called so: it is the token in the place of its path.
-            format!("{key} is no path")
-        } else {
-            path.display().to_string()
-        };
+        let shown = shown(path).unwrap_or_else(|| format!("{key} is no path"));
         let hint = match self.held {
             Held::CustomaryFile(_) => {
                 format!("outside a pod set {key}, or use another AVP_AUTH_TYPE")

@@ -54,8 +54,8 @@ struct Vault {
 fn open(options: &Options, environment: &Environment) -> Result<Arc<dyn Backend>, SettingsError> {
     let settings = Settings::parse(options, environment)?;
     let client = Client::new(settings.http).map_err(|error| SettingsError {
-        message: format!("error encountered setting up default configuration: {error}"),
         hint: error.causes().first().cloned(),
+        ..settings::setup(&error.to_string())
     })?;
     Ok(Arc::new(Vault {
         client,

@@ -91,6 +91,17 @@ fn variables() -> Vec<Case> {
         wrong("a time", "VAULT_CLIENT_TIMEOUT"),
         wrong("a truth value", "VAULT_SKIP_VERIFY"),
         wrong("an authority's file", "VAULT_CACERT"),
+        case("an authority instead of its file", 2, "VAULT_CACERT").env(
+            "VAULT_CACERT",
+            format!("-----BEGIN CERTIFICATE-----\n/{SETTING}\n"),
+        ),
+        case(
+            "a key instead of its path",
+            2,
+            "VAULT_CLIENT_KEY: the file cannot be read",
+        )
+        .env("VAULT_CLIENT_CERT", "k8s/app.yaml")
+        .env("VAULT_CLIENT_KEY", format!("/{CREDENTIAL}")),
         wrong("an authority", "VAULT_CACERT_BYTES"),
         wrong("a folder of authorities", "VAULT_CAPATH"),
         wrong("a client's certificate alone", "VAULT_CLIENT_CERT"),

@@ -394,9 +394,14 @@ const WRONG_SETUP: &[(&str, &str, &str)] = &[
         "VAULT_CACERT: the file cannot be read: no such file or directory",
     ),
     (
+        "VAULT_CACERT",
+        "/nowhere/ca.pem",
+        "VAULT_CACERT: the file /nowhere/ca.pem cannot be read: no such file or directory",
+    ),
+    (
         "VAULT_CAPATH",
-        "/proc/CANARY",
-        "VAULT_CAPATH: the folder cannot be read: no such file or directory",
+        "/nowhere",
+        "VAULT_CAPATH: the folder /nowhere cannot be read: no such file or directory",
     ),
     (
         "VAULT_CACERT_BYTES",
@@ -517,6 +522,17 @@ fn a_missing_setting_says_what_to_set() {
         )
     );
     assert_eq!(
+        hint(&[("AVP_AUTH_TYPE", "approle")]),
+        format!(
+            "set AVP_ROLE_ID (auth.roleId), and AVP_SECRET_ID (auth.secretId) or AVP_SECRET_ID_WRAPPED \
+             (auth.wrappedSecretId) or AVP_SECRET_ID_WRAPPED_PATH (auth.wrappedSecretIdPath), {other}"
+        )
+    );
+    assert_eq!(
+        hint(&[("AVP_AUTH_TYPE", "aprole")]),
+        "did you mean approle? AVP_AUTH_TYPE is one of approle, cert, github, jwt, k8s, ldap, token, userpass"
+    );
+    assert_eq!(
         hint(&[("AVP_AUTH_TYPE", "k8s")]),
         format!("set AVP_K8S_ROLE (auth.kubernetesRole) or AVP_ROLE (auth.role), {other}")
     );
@@ -554,7 +570,11 @@ fn a_named_backend_has_no_settings_of_another_login() {
             )
             .env("AVP_GITHUB_TOKEN", "CANARY")
             .run();
-        let expected = format!("error: {says}\n --> manifuse.yaml:2:16\n  = help: {hint}\n");
+        let key = says.split(' ').next().unwrap().rsplit('.').next().unwrap();
+        let line = format!("  prod: {{type: vault, auth: {{{auth}}}}}");
+        let column = line.rfind(&format!("{key}:")).unwrap() + 1;
+        let place = format!("manifuse.yaml:2:{column}");
+        let expected = format!("error: {says}\n --> {place}\n  = help: {hint}\n");
         assert_eq!((run.code, run.stderr), (Some(2), expected));
     }
 }

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use self::tls::tls;
-use self::value::{described, duration, flag, number, parse_bool, setup, wrong};
+use self::value::{described, duration, flag, number, parse_bool, wrong};
 use super::auth::{self, Method};
 use crate::backends::registry::SettingsError;
 use crate::clients::http::{Config, Headers};
@@ -19,8 +19,8 @@ use crate::clients::srv::Srv;
 use crate::clients::{Address, AddressError};
 use crate::env::{Environment, Options};
 
-pub(super) use self::tls::{client_key, read_file};
-pub(super) use self::value::{first_set, header_text, is_structured};
+pub(super) use self::tls::{client_key, read_file, shown};
+pub(super) use self::value::{called, first_set, header_text, is_structured, setup};
 
 /// All keys: AVP's name and the dotted name of the structured form.
 pub(super) const KEYS: &[(&str, &str)] = &[
@@ -203,13 +203,11 @@ fn kv_version(options: &Options) -> Result<String, SettingsError> {
     let key = "AVP_KV_VERSION";
     match options.text(key).unwrap_or("2") {
         version @ ("1" | "2") => Ok(version.to_owned()),
-        _ => Err(SettingsError {
-            message: format!(
-                "Unsupported kvVersion specified: {}",
-                described(options, key)
-            ),
-            hint: Some("it is 1 or 2".to_owned()),
-        }),
+        _ => {
+            let set = described(options, key);
+            let error = SettingsError::new(format!("Unsupported kvVersion specified: {set}"));
+            Err(error.about(key).hint("it is 1 or 2"))
+        }
     }
 }
 

@@ -43,7 +43,10 @@ pub(super) fn tls(options: &Options) -> Result<Tls, SettingsError> {
 }
 
 /// The authorities of the setting that counts, each text as PEM.
-fn authorities(options: &Options, key: &str) -> Result<Vec<Zeroizing<Vec<u8>>>, SettingsError> {
+fn authorities(
+    options: &Options,
+    key: &'static str,
+) -> Result<Vec<Zeroizing<Vec<u8>>>, SettingsError> {
     let path = options.path(key).unwrap_or_default();
     match key {
         "VAULT_CACERT_BYTES" => {
@@ -76,16 +79,38 @@ pub(in super::super) fn client_key(options: &Options) -> Result<Option<Text>, Se
     Ok(Some(Text::from(std::mem::take(&mut *pem))))
 }
 
-fn file(options: &Options, key: &str, path: &Path) -> Result<Zeroizing<Vec<u8>>, SettingsError> {
-    let unreadable = |error| {
-        let reason = io_reason(&error);
-        wrong(
-            options,
-            key,
-            format_args!("the file cannot be read: {reason}"),
-        )
-    };
-    read_file(path).map_err(unreadable)
+fn file(
+    options: &Options,
+    key: &'static str,
+    path: &Path,
+) -> Result<Zeroizing<Vec<u8>>, SettingsError> {
+    read_file(path).map_err(|error| unreadable(options, key, "file", path, &error))
+}
+
+/// Names the path, unless it may be something else in its place: the key itself, or a word without a folder.
+fn unreadable(
+    options: &Options,
+    key: &'static str,
+    what: &str,
+    path: &Path,
+    error: &io::Error,
+) -> SettingsError {
+    let reason = io_reason(error);
+    let shown = shown(path).filter(|path| path.contains('/') && key != "VAULT_CLIENT_KEY");
+    let shown = shown.map_or(String::new(), |path| format!(" {path}"));
+    wrong(
+        options,
+        key,
+        format_args!("the {what}{shown} cannot be read: {reason}"),
+    )
+}
+
+/// A path for people. What no system takes for one is rather the content in the place of its path.
+pub(in super::super) fn shown(path: &Path) -> Option<String> {
+    const LONGEST_NAME: usize = 255;
+    let text = path.display().to_string();
+    let is_path = path.iter().all(|name| name.len() <= LONGEST_NAME);
+    (is_path && !text.contains(char::is_control)).then_some(text)
 }
 
 /// A certificate, key or token. Its path may come from an application (`ARGOCD_ENV_…`), so that it could be a pipe, which
@@ -107,17 +132,10 @@ pub(in super::super) fn read_file(path: &Path) -> io::Result<Zeroizing<Vec<u8>>>
 /// All files of a folder, as OpenSSL's certificate folders are laid out.
 fn folder(
     options: &Options,
-    key: &str,
+    key: &'static str,
     path: &Path,
 ) -> Result<Vec<Zeroizing<Vec<u8>>>, SettingsError> {
-    let unreadable = |error| {
-        let reason = io_reason(&error);
-        wrong(
-            options,
-            key,
-            format_args!("the folder cannot be read: {reason}"),
-        )
-    };
+    let unreadable = |error| unreadable(options, key, "folder", path, &error);
     let mut paths: Vec<PathBuf> = fs::read_dir(path)
         .map_err(unreadable)?
         .map(|entry| entry.map(|entry| entry.path()))

@@ -29,7 +29,7 @@ pub(in super::super) fn is_structured(options: &Options, key: &str) -> bool {
 /// A text that is sent in a header or names a host: printable, or the request would fail later and less clearly.
 pub(in super::super) fn header_text(
     options: &Options,
-    key: &str,
+    key: &'static str,
 ) -> Result<Option<String>, SettingsError> {
     match options.text(key) {
         Some(text) if text.chars().any(char::is_control) => {
@@ -42,12 +42,12 @@ pub(in super::super) fn header_text(
     }
 }
 
-pub(super) fn flag(options: &Options, key: &str) -> Result<bool, SettingsError> {
+pub(super) fn flag(options: &Options, key: &'static str) -> Result<bool, SettingsError> {
     let parse = |text| parse_bool(text).ok_or_else(|| unparseable(options, key, "true or false"));
     options.text(key).map_or(Ok(false), parse)
 }
 
-pub(super) fn number(options: &Options, key: &str) -> Result<Option<u32>, SettingsError> {
+pub(super) fn number(options: &Options, key: &'static str) -> Result<Option<u32>, SettingsError> {
     let parse = |text: &str| {
         text.parse()
             .map_err(|_| unparseable(options, key, "a number"))
@@ -55,7 +55,10 @@ pub(super) fn number(options: &Options, key: &str) -> Result<Option<u32>, Settin
     options.text(key).map(parse).transpose()
 }
 
-pub(super) fn duration(options: &Options, key: &str) -> Result<Option<Duration>, SettingsError> {
+pub(super) fn duration(
+    options: &Options,
+    key: &'static str,
+) -> Result<Option<Duration>, SettingsError> {
     let expected = "seconds, or a duration like 1m30s or 500ms";
     let parse = |text| parse_duration(text).ok_or_else(|| unparseable(options, key, expected));
     options.text(key).map(parse).transpose()
@@ -99,6 +102,16 @@ fn parse_duration(text: &str) -> Option<Duration> {
     Some(total).filter(|_| !text.is_empty())
 }
 
+/// What a user calls a setting: in a named instance by its dotted name, unless a plain variable sets it.
+pub(in super::super) fn called(options: &Options, key: &'static str) -> &'static str {
+    let is_plain = matches!(options.get(key), Some(setting) if matches!(setting.origin, Origin::Environment(_)));
+    let dotted = super::KEYS.iter().find(|(known, _)| *known == key);
+    match dotted {
+        Some((_, dotted)) if options.is_named() && !is_plain => dotted,
+        _ => key,
+    }
+}
+
 /// What a setting is called in a message: its key, and where it came from if that is not plain from the key.
 pub(super) fn described(options: &Options, key: &str) -> String {
     match options.get(key).map(|setting| &setting.origin) {
@@ -110,33 +123,22 @@ pub(super) fn described(options: &Options, key: &str) -> String {
 
 const SETUP: &str = "error encountered setting up default configuration";
 
-pub(super) fn setup(text: &str) -> SettingsError {
-    SettingsError {
-        message: format!("{SETUP}: {text}"),
-        hint: None,
-    }
+pub(in super::super) fn setup(text: &str) -> SettingsError {
+    SettingsError::new(format!("{SETUP}: {text}"))
 }
 
 /// AVP's words for a value that cannot be read; what would be right is the hint.
-pub(super) fn unparseable(options: &Options, key: &str, expected: &str) -> SettingsError {
-    setup(&format!("could not parse {}", described(options, key))).hint(&format!("give {expected}"))
+pub(super) fn unparseable(options: &Options, key: &'static str, expected: &str) -> SettingsError {
+    let error = setup(&format!("could not parse {}", described(options, key)));
+    error.about(key).hint(format!("give {expected}"))
 }
 
 pub(super) fn wrong(
     options: &Options,
-    key: &str,
+    key: &'static str,
     problem: impl std::fmt::Display,
 ) -> SettingsError {
-    setup(&format!("{}: {problem}", described(options, key)))
-}
-
-impl SettingsError {
-    pub(super) fn hint(self, hint: &str) -> Self {
-        Self {
-            hint: Some(hint.to_owned()),
-            ..self
-        }
-    }
+    setup(&format!("{}: {problem}", described(options, key))).about(key)
 }
 
 #[cfg(test)]
