@@ -1,5 +1,6 @@
 //! A settings file as a tree of keys and texts with their places, whatever its format is.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use crate::diagnostics::{Diagnostic, Fault, Place, Source, Span};
@@ -19,6 +20,8 @@ pub(super) struct Entry {
     pub(super) value: Node,
     /// Where the value stands.
     pub(super) value_span: Span,
+    /// What happens to the value and is hardly meant, in words that follow the key.
+    pub(super) odd: Option<&'static str>,
 }
 
 impl Entry {
@@ -50,6 +53,7 @@ impl Entry {
             span,
             value,
             value_span: span,
+            odd: None,
         }
     }
 
@@ -61,22 +65,30 @@ impl Entry {
     }
 }
 
-/// Adds a key; maps of the same key become one. Of two other values the last counts, which is for the reader to see to.
-pub(super) fn put(entries: &mut Vec<Entry>, entry: Entry) {
-    let Node::Map(more) = entry.value else {
-        return entries.push(entry);
-    };
-    let known = entries.iter_mut().find_map(|known| match &mut known.value {
-        Node::Map(known_entries) if known.key == entry.key => Some(known_entries),
-        _ => None,
-    });
-    match known {
-        Some(known) => more.into_iter().for_each(|entry| put(known, entry)),
-        None => entries.push(Entry {
-            value: Node::Map(more),
-            ..entry
-        }),
+/// Makes one of all maps of one key, at every depth. Of two other values the last counts, which is for the reader to see to.
+pub(super) fn merge(entries: Vec<Entry>) -> Vec<Entry> {
+    let mut merged: Vec<Entry> = Vec::new();
+    let mut maps = HashMap::new();
+    for entry in entries {
+        let Node::Map(more) = entry.value else {
+            merged.push(entry);
+            continue;
+        };
+        let at = *maps.entry(entry.key.clone()).or_insert(merged.len());
+        match merged.get_mut(at).map(|known| &mut known.value) {
+            Some(Node::Map(known)) => known.extend(more),
+            _ => merged.push(Entry {
+                value: Node::Map(more),
+                ..entry
+            }),
+        }
     }
+    for entry in &mut merged {
+        if let Node::Map(entries) = &mut entry.value {
+            *entries = merge(std::mem::take(entries));
+        }
+    }
+    merged
 }
 
 /// An error at a place of a settings file. Nothing of the file is quoted: it may hold credentials.
@@ -113,4 +125,39 @@ pub(super) fn show(entries: &[Entry]) -> String {
         format!("{}={value}", entry.key)
     };
     entries.iter().map(show).collect::<Vec<_>>().join(" ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn map(key: &str, value: Node) -> Entry {
+        Entry::at(key, Span::at(0), value)
+    }
+
+    #[test]
+    fn maps_of_one_key_become_one_at_every_depth() {
+        let path = |path: &[&str], value: &str| {
+            let (last, parents) = path.split_last().unwrap();
+            map(last, Node::Scalar(Text::from(value))).below(parents.iter().copied())
+        };
+        let entries = vec![
+            path(&["a", "b", "c"], "1"),
+            path(&["x"], "2"),
+            path(&["a", "b", "d"], "3"),
+            path(&["a", "e"], "4"),
+            path(&["x"], "5"),
+        ];
+        let expected = r#"a={b={c="1" d="3"} e="4"} x="2" x="5""#;
+        assert_eq!(show(&merge(entries)), expected);
+    }
+
+    /// Looking for each among all before it would take minutes.
+    #[test]
+    fn a_hundred_thousand_maps_are_merged_at_once() {
+        let entry = |i: usize| map(&format!("k{i}"), Node::Map(vec![map("a", Node::Null)]));
+        let merged = merge((0..200_000).map(|i| entry(i % 100_000)).collect());
+        assert_eq!(merged.len(), 100_000);
+        assert_eq!(show(&merged[99_999..]), "k99999={a=~ a=~}");
+    }
 }

@@ -14,7 +14,7 @@ use super::yaml::parse_json;
 use crate::diagnostics::{Diagnostic, Source, Span};
 use crate::env::Environment;
 use crate::secret::Text;
-use crate::settings::document::{Entry, Node, failed, put};
+use crate::settings::document::{Entry, Node, failed, merge};
 
 /// Reads blocks and objects as maps; a block's labels are keys on the way to it.
 pub(super) fn parse(
@@ -29,7 +29,7 @@ pub(super) fn parse(
         let cause = "expected KEY = value, where texts stand in quotes and keys do not";
         failed(source, error.location().offset(), cause)
     })?;
-    Reader(source).body(&body)
+    Reader(source).body(&body).map(merge)
 }
 
 struct Reader<'a>(&'a Arc<Source>);
@@ -38,14 +38,13 @@ impl Reader<'_> {
     fn body(&self, body: &Body) -> Result<Vec<Entry>, Box<Diagnostic>> {
         let mut entries = Vec::new();
         for structure in body {
-            let entry = match structure {
+            entries.push(match structure {
                 Structure::Attribute(attribute) => {
                     let span = span(attribute.key.span());
                     self.entry(attribute.key.as_str(), span, &attribute.value)?
                 }
                 Structure::Block(block) => self.block(block)?,
-            };
-            put(&mut entries, entry);
+            });
         }
         Ok(entries)
     }
@@ -77,10 +76,8 @@ impl Reader<'_> {
         value: &Expression,
     ) -> Result<Entry, Box<Diagnostic>> {
         Ok(Entry {
-            key: key.to_owned(),
-            span: key_span,
-            value: self.node(value)?,
             value_span: span(value.span()),
+            ..Entry::at(key, key_span, self.node(value)?)
         })
     }
 

@@ -11,7 +11,7 @@ use super::{DEPTH, EXPANSION, Lines, TOO_LARGE};
 use crate::diagnostics::{Diagnostic, Source, Span};
 use crate::env::Environment;
 use crate::secret::Text;
-use crate::settings::document::{Entry, Node, failed, put};
+use crate::settings::document::{Entry, Node, failed, merge};
 
 /// Reads all keys. Of two equal ones the last counts.
 pub(super) fn parse(
@@ -50,9 +50,9 @@ pub(super) fn parse(
         }
         let last = path.pop().unwrap_or_default();
         let entry = Entry::at(last, Span::at(*start), Node::Scalar(Text::from(value)));
-        put(&mut entries, entry.below(path.into_iter()));
+        entries.push(entry.below(path.into_iter()));
     }
-    Ok(entries)
+    Ok(merge(entries))
 }
 
 struct Values<'a> {

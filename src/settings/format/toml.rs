@@ -30,10 +30,12 @@ pub(super) fn parse(source: &Arc<Source>, _: &Environment) -> Result<Vec<Entry>,
 /// In the order of the file; the parser sorts.
 fn entries(table: &DeTable<'_>) -> Vec<Entry> {
     let entry = |(key, value): (&Spanned<_>, &Spanned<DeValue<'_>>)| Entry {
-        key: AsRef::<str>::as_ref(key.get_ref()).to_owned(),
-        span: Span::from(key.span()),
-        value: node(value.get_ref()),
         value_span: Span::from(value.span()),
+        ..Entry::at(
+            AsRef::<str>::as_ref(key.get_ref()),
+            Span::from(key.span()),
+            node(value.get_ref()),
+        )
     };
     let mut entries: Vec<_> = table.iter().map(entry).collect();
     entries.sort_by_key(|entry| entry.span.start);

@@ -117,10 +117,12 @@ fn node(source: &Source, raw: Raw, location: Location) -> Node {
             entries
                 .into_iter()
                 .map(|(key, value)| Entry {
-                    span: span(source, key.referenced),
                     value_span: span(source, value.referenced),
-                    key: key.value,
-                    value: node(source, value.value, value.defined),
+                    ..Entry::at(
+                        &key.value,
+                        span(source, key.referenced),
+                        node(source, value.value, value.defined),
+                    )
                 })
                 .collect(),
         ),
