@@ -79,7 +79,7 @@ pub const WARNINGS: &[(Warning, &str, Level, &str)] = {
             Warning::OddSetting,
             "odd-setting",
             ON,
-            "a credential that ends in a line end",
+            "a credential that ends in a line end, a value that the `.env` form cuts or changes",
         ),
         (
             Warning::SecretInMetadata,

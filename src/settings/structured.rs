@@ -60,6 +60,11 @@ pub(super) fn is_key(key: &str) -> bool {
     KEYS.contains(&key) || NOT_YET.contains(&key)
 }
 
+/// The key of ours that another one is likely to mean.
+pub(super) fn meant(key: &str) -> Option<&'static str> {
+    nearest(key, KEYS)
+}
+
 /// Reads the structured keys, and refuses keys that are neither structured nor AVP's.
 pub(super) fn parse(file: &SettingsFile) -> Result<Structured, Vec<Diagnostic>> {
     let mut parser = Parser {

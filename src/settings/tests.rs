@@ -446,6 +446,49 @@ fn what_is_set_for_us_without_effect_is_warned_of() {
 }
 
 #[test]
+fn a_file_that_says_nothing_is_warned_of_and_what_it_may_have_meant() {
+    for (text, expected) in [
+        ("", "c.yaml is empty"),
+        ("# nothing\n", "c.yaml is empty"),
+        ("backends:\n", "c.yaml:1:1: backends is empty"),
+        (
+            "AVP_TYPE: vault\nbackends: {}\n",
+            "c.yaml:2:1: backends is empty",
+        ),
+        (
+            "hello: 1\nbackend: {a: {type: vault}}\n",
+            "c.yaml:2:1: backend is not known, and has no effect (help: did you mean backends?)",
+        ),
+        (
+            "defaultbackend: a\n",
+            "c.yaml:1:1: defaultbackend is not known, and has no effect (help: did you mean defaultBackend?)",
+        ),
+    ] {
+        let expected = format!("warning[ignored-setting]: {expected}\n");
+        assert_eq!(warned(&[], "c.yaml", text), expected);
+    }
+}
+
+#[test]
+fn a_value_that_its_format_damages_is_warned_of_where_it_counts() {
+    let text = "VAULT_TOKEN=CAN#ARY\nAVP_PASSWORD=\"CANARY\nAVP_ROLE_ID=a#b\nAVP_ROLE_ID=a$NARY\nOTHER=a#b\n";
+    let tail = "(help: in single quotes a value is taken as it is)";
+    let password = format!(
+        "warning[odd-setting]: c.env:2:1: AVP_PASSWORD begins with a quote that does not end it, and is part of the value {tail}\n"
+    );
+    let expected = format!(
+        "warning[odd-setting]: c.env:4:1: AVP_ROLE_ID has a $ in front of what is no variable that is set, and both are left \
+         out {tail}\n\
+         warning[odd-setting]: c.env:1:1: VAULT_TOKEN is cut off at a #, where a comment begins {tail}\n"
+    );
+    assert_eq!(warned(&[], "c.env", text), password + &expected);
+    assert_eq!(
+        warned(&[("AVP_PASSWORD", "plain")], "c.env", text),
+        expected
+    );
+}
+
+#[test]
 fn what_may_be_right_is_not_warned_of() {
     let environment = [
         ("AWS_REGION", "r"),
@@ -458,9 +501,8 @@ fn what_may_be_right_is_not_warned_of() {
         ("MANIFUSE_ROOT", "/"),
         ("SOPS_AGE_KEY_CMD", "x"),
     ];
-    for text in ["", "AVP_TYPE: vault\nAWS_DEFAULT_REGION: r\nother: 1\n"] {
-        assert_eq!(warned(&environment, "c.yaml", text), "");
-    }
+    let text = "AVP_TYPE: vault\nAWS_DEFAULT_REGION: r\nother: 1\n";
+    assert_eq!(warned(&environment, "c.yaml", text), "");
 }
 
 #[test]

@@ -1,9 +1,14 @@
-//! Settings that have no effect. Nothing here is an error, because argocd-vault-plugin takes them all without a word.
+//! Settings that have no effect, or not the one that was meant. Nothing here is an error, because argocd-vault-plugin takes
+//! them all without a word.
 
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use super::document::{Entry, Node};
 use super::file::SettingsFile;
 use super::{NamedBackend, OURS, Settings, flat, structured, variables};
 use crate::backends::registry;
-use crate::diagnostics::{Diagnostic, Warning};
+use crate::diagnostics::{Diagnostic, Place, Warning};
 use crate::env::{Origin, Setting};
 
 /// All of them.
@@ -15,7 +20,8 @@ pub(super) fn find(settings: &Settings, file: Option<&SettingsFile>) -> Vec<Diag
     let ignored = flat
         .chain(named)
         .filter_map(|(key, set)| judge(key, set, &types));
-    ignored.chain(file.and_then(sets_nothing)).collect()
+    let of_file = file.map(|file| of_file(file, settings));
+    ignored.chain(of_file.into_iter().flatten()).collect()
 }
 
 /// The types of the backends that the settings ask for.
@@ -62,22 +68,57 @@ fn judge(key: &str, setting: &Setting, types: &[&str]) -> Option<Diagnostic> {
         .then(|| ignored(format!("{origin} is {}", variable.goes_to())))
 }
 
-/// An INI file above all: AVP looks for keys at the top only, where INI has none.
-fn sets_nothing(file: &SettingsFile) -> Option<Diagnostic> {
-    let mut keys = file.entries.iter().map(|entry| &entry.key);
-    let is_read = |key: &String| flat::is_key(&key.to_uppercase()) || structured::is_key(key);
-    if file.entries.is_empty() || keys.any(is_read) {
-        return None;
-    }
+/// What is in the file and not read, or not as it was meant.
+fn of_file(file: &SettingsFile, settings: &Settings) -> Vec<Diagnostic> {
     let name = file.source.name();
-    let warning = ignored(format!("{name} sets nothing that is read"));
-    let hint =
-        "the keys of an INI file lie in sections; write KEY=value in a file that ends in .env";
-    Some(if name.rsplit('.').next() == Some("ini") {
-        warning.with_hint(hint)
-    } else {
-        warning
-    })
+    let last: BTreeMap<_, _> = file.entries.iter().map(|e| (e.key.as_str(), e)).collect();
+    let mut told: Vec<_> = last
+        .values()
+        .filter_map(|entry| odd(entry, settings).or_else(|| unread(entry)))
+        .map(|(entry, warning)| warning.at(Place::new(Arc::clone(&file.source), entry.span)))
+        .collect();
+    let is_read = |key: &&str| flat::is_key(&key.to_uppercase()) || structured::is_key(key);
+    if file.entries.is_empty() {
+        told.push(ignored(format!("{name} is empty")));
+    } else if told.is_empty() && !last.keys().any(is_read) {
+        let warning = ignored(format!("{name} sets nothing that is read"));
+        let hint =
+            "the keys of an INI file lie in sections; write KEY=value in a file that ends in .env";
+        told.push(match name.rsplit('.').next() {
+            Some("ini") => warning.with_hint(hint),
+            _ => warning,
+        });
+    }
+    told
+}
+
+/// A value that its format has changed, where it counts.
+fn odd<'e>(entry: &'e Entry, settings: &Settings) -> Option<(&'e Entry, Diagnostic)> {
+    let winner = settings.flat.get(&entry.key.to_uppercase())?;
+    let counts = matches!(&winner.origin, Origin::File { key, .. } if *key == entry.key);
+    let odd = entry.odd.filter(|_| counts)?;
+    let message = format!("{} {odd}", entry.shown());
+    let warning = Diagnostic::warning(Warning::OddSetting, message);
+    Some((
+        entry,
+        warning.with_hint("in single quotes a value is taken as it is"),
+    ))
+}
+
+/// A key that is nearly one of ours in a file that has none of them, and one of ours that says nothing.
+fn unread(entry: &Entry) -> Option<(&Entry, Diagnostic)> {
+    let key = entry.shown();
+    if entry.key == "backends" {
+        let is_empty = match &entry.value {
+            Node::Map(backends) => backends.is_empty(),
+            value => matches!(value, Node::Null),
+        };
+        return is_empty.then(|| (entry, ignored(format!("{key} is empty"))));
+    }
+    let is_read = structured::is_key(key) || flat::is_key(&key.to_uppercase());
+    let meant = structured::meant(key).filter(|_| !is_read)?;
+    let warning = ignored(format!("{key} is not known, and has no effect"));
+    Some((entry, warning.with_hint(format!("did you mean {meant}?"))))
 }
 
 fn ignored(message: String) -> Diagnostic {

@@ -46,31 +46,57 @@ pub(super) fn parse(
             return Err(failed(source, content_start, "expected KEY=value"));
         };
         let key = found.name("key").expect("the expression has it");
-        let value = found.name("value").map_or("", |value| value.as_str());
-        let value = expand(value, &values, environment, &mut room);
+        let raw = found.name("value").map_or("", |value| value.as_str());
+        let mut odd = odd_form(content, raw);
+        let value = expand(raw, &values, environment, &mut room, &mut odd);
         if room.is_none() {
             return Err(failed(source, content_start, TOO_LARGE));
         }
         values.insert(key.as_str().to_owned(), value.clone());
         let span = Span::from(key.range()).shifted(content_start);
         let value = Node::Scalar(Text::from(value));
-        entries.push(Entry::at(key.as_str(), span, value));
+        entries.push(Entry {
+            odd,
+            ..Entry::at(key.as_str(), span, value)
+        });
     }
     Ok(entries)
 }
 
-/// Fills in variables; of `room` is taken what they bring, and nothing is left of it once they bring too much.
+/// Whether a value is surely not what was meant: a quote that is a part of it, or a `#` that was to be one.
+fn odd_form(content: &str, raw: &str) -> Option<&'static str> {
+    let text = raw.trim_matches(' ');
+    let quote = text.chars().next().filter(|c| matches!(c, '\'' | '"'));
+    match quote {
+        Some(quote) if is_quoted(text, quote) => None,
+        Some(_) => Some("begins with a quote that does not end it, and is part of the value"),
+        None => {
+            let before = content
+                .split('#')
+                .next()
+                .filter(|before| *before != content);
+            let is_cut = before.is_some_and(|before| !before.ends_with(char::is_whitespace));
+            is_cut.then_some("is cut off at a #, where a comment begins")
+        }
+    }
+}
+
+fn is_quoted(text: &str, quote: char) -> bool {
+    text.len() > 1 && text.starts_with(quote) && text.ends_with(quote)
+}
+
+/// Fills in variables, and says whether one is not set; of `room` is taken what they bring, and nothing is left of it once they bring too much.
 fn expand(
     raw: &str,
     above: &BTreeMap<String, String>,
     environment: &Environment,
     room: &mut Option<usize>,
+    odd: &mut Option<&'static str>,
 ) -> String {
     let single = raw.starts_with('\'');
     let double = raw.starts_with('"');
     let raw = raw.trim_matches(' ');
-    let quoted = |quote| raw.len() > 1 && raw.starts_with(quote) && raw.ends_with(quote);
-    let text = if quoted('"') || quoted('\'') {
+    let text = if is_quoted(raw, '"') || is_quoted(raw, '\'') {
         &raw[1..raw.len() - 1]
     } else {
         raw
@@ -87,11 +113,13 @@ fn expand(
         }
         match found.get(1) {
             Some(name) if !single => {
-                let value = above
-                    .get(name.as_str())
-                    .map(String::as_str)
+                let value = above.get(name.as_str()).map(String::as_str);
+                let value = value
                     .or_else(|| environment.get(name.as_str()))
-                    .unwrap_or_default();
+                    .unwrap_or_else(|| {
+                        *odd = Some("has a $ in front of what is no variable that is set, and both are left out");
+                        ""
+                    });
                 *room = room.and_then(|room| room.checked_sub(value.len()));
                 room.map_or_else(String::new, |_| value.to_owned())
             }
@@ -184,6 +212,34 @@ mod tests {
             ("# c\n\nK=é", "é"),
         ] {
             assert_eq!(value(line, "K"), expected, "{line}");
+        }
+    }
+
+    #[test]
+    fn what_damages_a_value_is_odd() {
+        let odd = |line: &str| parse_text(line).unwrap().pop().unwrap().odd;
+        let says = |line| odd(line).and_then(|odd| odd.split(' ').next());
+        for line in ["K=\"abc", "K='abc", "K='a b' c", "K=\"", "K='a#b"] {
+            assert_eq!(says(line), Some("begins"), "{line}");
+        }
+        for line in ["K=a#b", "K=a b#c # d", "K=#a", "export K: a#b"] {
+            assert_eq!(says(line), Some("is"), "{line}");
+        }
+        for line in ["K=a$5b", "K=\"a${NOT_SET}b\"", "K=$NOT_SET"] {
+            assert_eq!(says(line), Some("has"), "{line}");
+        }
+        for line in [
+            "K=a # b",
+            "K= # b",
+            "K=",
+            "K='a#b$NOT_SET'",
+            "K=\"a#b\"#c",
+            "K=$HOME_X",
+            "K=a$b",
+            "K=\\$NOT_SET",
+            "K=it's",
+        ] {
+            assert_eq!(odd(line), None, "{line}");
         }
     }
 

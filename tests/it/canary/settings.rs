@@ -264,6 +264,15 @@ fn files() -> Vec<Case> {
             .env("AVP_AUTH_TYPE", "userpass")
             .env("AVP_USERNAME", "shop")
             .env("AVP_PATH_VALIDATION", "("),
+        case("a quote that does not end", 2, "begins with a quote")
+            .settings("s.env", format!("AVP_PASSWORD=\"{SETTING}\n"))
+            .env("AVP_PATH_VALIDATION", "("),
+        case("a value cut off", 2, "is cut off at a #")
+            .settings("s.env", format!("AVP_PASSWORD={SETTING}#{SETTING}\n"))
+            .env("AVP_PATH_VALIDATION", "("),
+        case("a variable that is not set", 2, "has a $ in front")
+            .settings("s.env", format!("AVP_PASSWORD={SETTING}$5{SETTING}\n"))
+            .env("AVP_PATH_VALIDATION", "("),
         case("a NUL", 2, "AVP_PASSWORD holds a NUL")
             .settings("s.yaml", format!("AVP_PASSWORD: \"{SETTING}\\0\"\n")),
         case("no file", 2, "no such file").env("MANIFUSE_CONFIG", "nothing.yaml"),
