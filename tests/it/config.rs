@@ -473,12 +473,17 @@ fn a_named_backends_error_points_at_the_setting_it_is_about() {
             .file("c.yaml", settings)
             .stdin("kind: X\n")
             .run();
-        let mut expected = format!("error: {message}\n --> c.yaml:2:{column}\n");
-        if !help.is_empty() {
-            expected += &format!("  = help: {help}\n");
-        }
+        let help = match help.as_str() {
+            "" => String::new(),
+            help => format!("  = help: {help}\n"),
+        };
+        let expected = format!("error: {message}\n --> c.yaml:2:{column}\n{help}");
         assert_eq!((run.code, run.stderr), (Some(2), expected), "{backend}");
     }
+}
+
+#[test]
+fn a_type_that_a_plain_variable_gives_a_named_backend_is_named_by_it() {
     let run = Program::manifuse(["generate", "-", "-c", "c.yaml"])
         .file("c.yaml", "backends:\n  a: {type: vault}\n")
         .env("AVP_AUTH_TYPE", "tokn")

@@ -201,14 +201,13 @@ fn rate(options: &Options) -> Result<Option<Rate>, SettingsError> {
 /// AVP looks at it only after a read.
 fn kv_version(options: &Options) -> Result<String, SettingsError> {
     let key = "AVP_KV_VERSION";
-    match options.text(key).unwrap_or("2") {
-        version @ ("1" | "2") => Ok(version.to_owned()),
-        _ => {
-            let set = described(options, key);
-            let error = SettingsError::new(format!("Unsupported kvVersion specified: {set}"));
-            Err(error.about(key).hint("it is 1 or 2"))
-        }
+    let version = options.text(key).unwrap_or("2");
+    if matches!(version, "1" | "2") {
+        return Ok(version.to_owned());
     }
+    let set = described(options, key);
+    let error = SettingsError::new(format!("Unsupported kvVersion specified: {set}"));
+    Err(error.about(key).hint("it is 1 or 2"))
 }
 
 fn cache_folder(options: &Options) -> Result<Option<PathBuf>, SettingsError> {
