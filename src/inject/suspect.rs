@@ -128,7 +128,12 @@ impl Suspect<'_, '_> {
         let is_ours = name == "path" || self.scope.backends.iter().any(|known| **known == *name);
         let is_path = path.contains(['/', '#']) && !path.starts_with("//");
         let odd = |c: char| c.is_whitespace() || matches!(c, '"' | '\'' | '`');
+        // Nearly all are references, and need not be parsed again to see it.
+        let has_key = path
+            .split_once('#')
+            .is_some_and(|(path, key)| !path.is_empty() && !key.is_empty() && !key.contains('#'));
         is_ours
+            && !has_key
             && (is_path || alone && !path.is_empty())
             && !path.contains(odd)
             && !self.refers(bracketed.as_bytes())

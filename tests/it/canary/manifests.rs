@@ -263,6 +263,17 @@ fn expansions() -> Vec<Case> {
             "db",
             &format!("stringData: {{a: {NEIGHBOUR} <path:secret/data/db#no>}}\n"),
         )),
+        case("expand into blanks at the end", 1, "ends in blanks without a line end").manifest(
+            expand("Secret", "db", &format!("a: |+\n  {NEIGHBOUR}\n\n  ")),
+        ),
+        case("expand of a reference", 1, "without #KEY").manifest(expand(
+            "Secret",
+            "db#user",
+            &beside,
+        )),
+        case("expand of a path with a line end", 1, "holds a line end").manifest(format!(
+            "kind: Secret\nmetadata:\n  annotations:\n    manifuse.io/expand: |\n      a\n      {NEIGHBOUR}\n"
+        )),
         case("expand that is a list", 1, "is a list or a map, not text").manifest(format!(
             "kind: Secret\nmetadata: {{annotations: {{manifuse.io/expand: [{NEIGHBOUR}]}}}}\n"
         )),
