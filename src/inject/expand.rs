@@ -6,7 +6,7 @@
 use std::borrow::Cow;
 use std::collections::{HashMap, HashSet};
 
-use super::evaluate::{of_backend, shown};
+use super::failure::{of_backend, shown};
 use super::reread::{self, Grown};
 use crate::backends::{self, Answer, ErrorKind};
 use crate::diagnostics::{Diagnostic, Fault, MANY, Span, few};

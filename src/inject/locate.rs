@@ -3,7 +3,7 @@
 use std::cell::OnceCell;
 use std::sync::Arc;
 
-use super::evaluate::{Mention, shown};
+use super::failure::{Mention, shown};
 use super::place::{Place, Work};
 use crate::diagnostics::{Place as DiagnosticPlace, Source, Span};
 use crate::manifest::{Document, Paths};

@@ -5,6 +5,7 @@ mod collect;
 mod document;
 mod evaluate;
 mod expand;
+mod failure;
 mod fetch;
 mod join;
 mod locate;

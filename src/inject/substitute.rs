@@ -4,7 +4,8 @@ use std::collections::{HashMap, HashSet};
 use std::ops::Range;
 use std::sync::Arc;
 
-use super::evaluate::{Evaluated, Evaluator, Failed, Failure, of_backend};
+use super::evaluate::{Evaluated, Evaluator};
+use super::failure::{Failed, Failure, of_backend};
 use super::locate::Locator;
 use super::place::{Place, Work};
 use super::reread::{self, Expected};
