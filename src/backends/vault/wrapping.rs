@@ -79,19 +79,25 @@ impl Vault {
         }
     }
 
-    /// Whether a path is where this login's secret ids are made: `MOUNT/role/NAME/secret-id`.
+    /// Whether a path is where this login's secret ids are made. Some servers put the namespace before it, some do not.
     fn makes_secret_ids(&self, login: &Login, path: &str) -> bool {
+        let path = path.trim_start_matches('/');
         let namespace = self.namespace.as_deref().unwrap_or_default();
         let within = path
             .strip_prefix(namespace.trim_matches('/'))
-            .unwrap_or(path);
-        let name = within
-            .trim_start_matches('/')
-            .strip_prefix(&login.mount)
-            .and_then(|rest| rest.strip_prefix("/role/"))
-            .and_then(|rest| rest.strip_suffix("/secret-id"));
-        name.is_some_and(|name| !name.is_empty() && !name.contains('/'))
+            .and_then(|rest| rest.strip_prefix('/'));
+        let mut readings = std::iter::once(path).chain(within);
+        readings.any(|path| is_secret_id_of(&login.mount, path))
     }
+}
+
+/// `MOUNT/role/NAME/secret-id`.
+fn is_secret_id_of(mount: &str, path: &str) -> bool {
+    let name = path
+        .strip_prefix(mount)
+        .and_then(|rest| rest.strip_prefix("/role/"))
+        .and_then(|rest| rest.strip_suffix("/secret-id"));
+    name.is_some_and(|name| !name.is_empty() && !name.contains('/'))
 }
 
 struct Strings(Map);

@@ -73,6 +73,10 @@ fn it_may_lie_in_a_file_and_under_another_mount_and_namespace() {
         ("auth/approle/role/a-b_c/secret-id", ""),
         ("team/a/auth/approle/role/app/secret-id", "team/a/"),
         ("auth/approle/role/app/secret-id", "team/a"),
+        // A namespace that the mount itself begins with.
+        ("auth/approle/role/app/secret-id", "a"),
+        ("auth/approle/role/app/secret-id", "auth"),
+        ("auth/auth/approle/role/app/secret-id", "/auth/"),
     ] {
         let server = vault(created_at, false);
         let url = server.url();
