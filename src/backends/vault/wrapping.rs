@@ -10,6 +10,12 @@ use crate::backends::{Error, ErrorKind};
 use crate::clients::http::Call;
 use crate::secret::{Map, Text, Value};
 
+/// Vault's words for a token that is not there any more. It gives the status 400 for other faults too, and the words
+/// decide only how the refusal is told.
+const GONE: &str = "wrapping token is not valid or does not exist";
+
+const MAY_BE_SPENT: &str = "are the address, its base path and the namespace right? If they are, somebody may have opened the wrapping token: find out, and wrap a new secret id";
+
 impl Vault {
     /// The secret id behind a wrapping token; asked for once in the life of this backend.
     pub(super) async fn unwrapped(
@@ -67,11 +73,13 @@ impl Vault {
             error.message = strike(&error.message, &asked.secrets);
             error
         })?;
-        if matches!(response.status, 400 | 403 | 404) {
-            return Err(used(login, &asked.refusal(&response)));
-        }
         if !response.is_success() {
-            return Err(asked.refusal(&response));
+            let refusal = asked.refusal(&response);
+            return Err(match response.status {
+                400 if refusal.causes.iter().any(|cause| cause == GONE) => spent(login, refusal),
+                400 | 403 | 404 => refusal.with_hint(MAY_BE_SPENT),
+                _ => refusal,
+            });
         }
         match last(&asked.object(&response)?, "data") {
             Some(Value::Map(data)) => Ok(Strings(data.clone())),
@@ -111,16 +119,17 @@ impl Strings {
     }
 }
 
-fn used(login: &Login, refusal: &Error) -> Error {
+/// The refusal below what it means.
+fn spent(login: &Login, refusal: Error) -> Error {
     let message = format!(
-        "the wrapping token of {} has been unwrapped already: somebody else may have used it",
+        "the wrapping token of {} has been unwrapped already, or it has expired",
         login.credential.key
     );
-    let mut error = Error::new(ErrorKind::Denied, message).with_hint(
+    let mut error = Error::new(refusal.kind, message).with_hint(
         "unless it has expired or an earlier run opened it, find out who did, and destroy that secret id; then wrap a new one",
     );
-    error.causes.push(refusal.message.clone());
-    error.causes.extend(refusal.causes.iter().cloned());
+    error.causes.push(refusal.message);
+    error.causes.extend(refusal.causes);
     error
 }
 

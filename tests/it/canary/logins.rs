@@ -83,7 +83,16 @@ fn refused() -> Vec<Case> {
         ldap(case("an LDAP password with an echo", 3, refused)).answers(echo),
         jwt(case("a JWT with an echo", 3, refused)).answers(echo),
         wrapped(case("an unwrapped secret id with an echo", 3, refused)).answers(unwraps),
-        wrapped(case("a used wrapping token with an echo", 3, "already")).answers(echo),
+        wrapped(case(
+            "a wrapping token with an echo",
+            3,
+            "lookup answered 400",
+        ))
+        .answers(echo),
+        wrapped(case("a used wrapping token", 3, "already")).answers(|_| {
+            let gone = r#"{"errors":["wrapping token is not valid or does not exist"]}"#;
+            Reply::json(400, gone)
+        }),
         wrapped(case(
             "a wrapping token made elsewhere",
             3,

@@ -112,7 +112,7 @@ fn one_that_was_used_is_told() {
     assert_eq!(error.kind, ErrorKind::Denied);
     assert_eq!(
         error.message,
-        "the wrapping token of AVP_SECRET_ID_WRAPPED has been unwrapped already: somebody else may have used it"
+        "the wrapping token of AVP_SECRET_ID_WRAPPED has been unwrapped already, or it has expired"
     );
     assert_eq!(
         error.causes,
@@ -124,6 +124,35 @@ fn one_that_was_used_is_told() {
     );
     assert!(error.hint.unwrap().contains("find out who did"));
     assert_eq!(server.lines(), [LOOKUP]);
+}
+
+/// A wrong address or namespace is no alarm.
+#[test]
+fn another_refusal_is_told_as_what_it_is() {
+    for (status, body, cause) in [
+        (400, r#"{"errors":["missing data"]}"#, "missing data"),
+        (
+            403,
+            r#"{"errors":["permission denied"]}"#,
+            "permission denied",
+        ),
+        (404, "{}", ""),
+        (503, r#"{"errors":["Vault is sealed"]}"#, "Vault is sealed"),
+    ] {
+        let server = Server::start(move |_| Reply::json(status, body));
+        let url = server.url();
+        let backend = open(&settings(&url, &[GIVEN, ("VAULT_MAX_RETRIES", "0")])).unwrap();
+        let error = failure(fetch(backend.as_ref(), "kv/data/a"));
+        assert_eq!(
+            error.message,
+            format!("Error making API request: PUT {url}/v1/sys/wrapping/lookup answered {status}")
+        );
+        assert_eq!(error.causes.concat(), cause);
+        let hint = error.hint.unwrap();
+        let may_be_spent = "somebody may have opened the wrapping token";
+        assert_eq!(hint.contains(may_be_spent), status != 503, "{status}");
+        assert_eq!(server.lines(), [LOOKUP]);
+    }
 }
 
 #[test]
