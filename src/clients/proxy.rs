@@ -83,14 +83,13 @@ pub fn of_environment(
     environment: &Environment,
     server: &Address,
 ) -> Result<Option<Proxy>, (&'static str, ProxyError)> {
-    let variable = |names: [&'static str; 2]| {
-        let set = |name| environment.get(name).filter(|text| !text.is_empty());
-        names.into_iter().find_map(|name| Some((name, set(name)?)))
-    };
+    let set = |name| environment.get(name).filter(|text| !text.is_empty());
+    let variable =
+        |names: [&'static str; 2]| names.into_iter().find_map(|name| Some((name, set(name)?)));
     let names = match server.is_tls() {
         true => ["HTTPS_PROXY", "https_proxy"],
         // In a CGI script a client's header `Proxy:` would become this variable.
-        false if environment.get("REQUEST_METHOD").is_some() => return Ok(None),
+        false if set("REQUEST_METHOD").is_some() => return Ok(None),
         false => ["HTTP_PROXY", "http_proxy"],
     };
     let Some((name, text)) = variable(names) else {
@@ -201,6 +200,8 @@ mod tests {
         assert_eq!(proxy("https://v.test", &all[..2]), None);
         let cgi = [("HTTP_PROXY", "http://a:1"), ("REQUEST_METHOD", "GET")];
         assert_eq!(proxy("http://v.test", &cgi), None);
+        let no_cgi = [("HTTP_PROXY", "http://a:1"), ("REQUEST_METHOD", "")];
+        assert!(proxy("http://v.test", &no_cgi).is_some());
     }
 
     /// Each line was asked of Go's own package.
