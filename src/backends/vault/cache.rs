@@ -24,6 +24,9 @@ pub(super) struct Cache {
     file: PathBuf,
 }
 
+/// Held as long as it lives.
+pub(super) struct Lock(#[expect(dead_code, reason = "the open file is the lock")] File);
+
 /// No token is nearly as large.
 const LARGEST_FILE: u64 = 64 << 10;
 
@@ -85,14 +88,16 @@ impl Cache {
         let _ = self.write(token);
     }
 
-    /// Forgets the token.
-    pub(super) fn clear(&self) {
-        let _ = fs::remove_file(&self.file);
+    /// Forgets this token, under the lock: another process may have kept a better one meanwhile, also without the lock.
+    pub(super) fn forget(&self, token: &Text, _held: &Lock) {
+        if self.load().as_ref() == Some(token) {
+            let _ = fs::remove_file(&self.file);
+        }
     }
 
     /// Waits until no other process logs in for the same token, but not for long: without the lock there is a login too
     /// many, and no more. The system lifts it when its holder ends, however that ends.
-    pub(super) async fn lock(&self, deadline: Instant) -> Option<File> {
+    pub(super) async fn lock(&self, deadline: Instant) -> Option<Lock> {
         let file = self.lock_file().ok()?;
         let end = deadline.min(Instant::now() + LONGEST_WAIT);
         while let Err(TryLockError::WouldBlock) = file.try_lock() {
@@ -101,7 +106,7 @@ impl Cache {
             }
             tokio::time::sleep(LOCK_POLL).await;
         }
-        Some(file)
+        Some(Lock(file))
     }
 
     fn lock_file(&self) -> io::Result<File> {
@@ -202,7 +207,17 @@ mod tests {
         assert_eq!(mode(&cache.file), 0o600);
         let names = fs::read_dir(&cache.folder).unwrap().count();
         assert_eq!(names, 1, "drafts are gone");
-        cache.clear();
+    }
+
+    #[tokio::test]
+    async fn forgets_only_the_token_that_was_refused() {
+        let home = tempfile::tempdir().unwrap();
+        let cache = cache(home.path());
+        let lock = cache.lock(Instant::now() + LONGEST_WAIT).await.unwrap();
+        cache.store(&"of another process".into());
+        cache.forget(&"refused".into(), &lock);
+        assert_eq!(cache.load(), Some("of another process".into()));
+        cache.forget(&"of another process".into(), &lock);
         assert_eq!(cache.load(), None);
     }
 
@@ -217,7 +232,7 @@ mod tests {
         assert_eq!(cache.load(), Some("token".into()));
         set_mode(&cache.folder, 0o777);
         assert_eq!(cache.load(), None);
-        cache.clear();
+        fs::remove_file(&cache.file).unwrap();
         cache.store(&"token".into());
         assert!(!cache.file.exists());
     }

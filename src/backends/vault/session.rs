@@ -130,9 +130,9 @@ impl Vault {
             lock = Some(cache.lock(run).await);
         }
         let made = self.log_in(login, &credential, run).await;
-        match &made {
-            Ok(made) if made.is_worth_keeping => cache.store(&made.token.text),
-            _ if refused.is_some() => cache.clear(),
+        match (&made, &refused, lock.flatten()) {
+            (Ok(made), ..) if made.is_worth_keeping => cache.store(&made.token.text),
+            (_, Some(refused), Some(lock)) => cache.forget(refused, &lock),
             _ => {}
         }
         Ok(made?.token)
