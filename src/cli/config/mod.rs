@@ -1,10 +1,12 @@
 //! `config show` and `config variables`: what is set, by whom, what that won over, and what is not read. Never a
 //! credential: its value shows as `set`, with no hint at its length.
 
-use std::fmt::Write as _;
+mod report;
+mod table;
 
-use serde_json::{Value, json};
+use serde_json::Value;
 
+use self::report::{Group, Line, Report};
 use super::flags::{ConfigCommand, ConfigShow, Generate, Output};
 use super::generate::{self, configure};
 use super::instances::{self, Instances};
@@ -12,7 +14,7 @@ use super::report::{Failure, Reporter};
 use super::{Name, Process, print};
 use crate::backends::pool::Pool;
 use crate::backends::registry::{self, Type};
-use crate::diagnostics::{Diagnostic, printable};
+use crate::diagnostics::Diagnostic;
 use crate::env::{Options, Origin, Setting};
 use crate::input;
 use crate::settings::variables::{self, Fate, VARIABLES, Variable};
@@ -24,8 +26,8 @@ pub(super) fn run(command: ConfigCommand, process: &mut Process<'_>) -> u8 {
         ConfigCommand::Show(flags) => show(flags, process),
         ConfigCommand::Variables { output } => {
             let text = match output {
-                Output::Text => variables_text(),
-                Output::Json => pretty(&variables_json()),
+                Output::Text => table::text(),
+                Output::Json => pretty(&table::json()),
             };
             print(process, text)
         }
@@ -97,36 +99,6 @@ fn looked_at(flags: &Generate, process: &Process<'_>) -> Vec<String> {
     let places = settings::places(&generate::settings_request(flags, process, &folder));
     let shown = places.iter().map(|place| place.display().to_string());
     shown.collect()
-}
-
-fn pretty(value: &Value) -> String {
-    format!("{value:#}\n")
-}
-
-/// What is told of a run's settings.
-struct Report {
-    file: Option<String>,
-    looked_at: Vec<String>,
-    default: Option<String>,
-    groups: Vec<Group>,
-    without_effect: Vec<(String, String)>,
-}
-
-/// The settings of one backend, or of all.
-struct Group {
-    /// The backend's name and type; none for what is for all.
-    backend: Option<(String, &'static str)>,
-    lines: Vec<Line>,
-}
-
-/// One setting.
-struct Line {
-    name: String,
-    variable: &'static str,
-    /// None for a credential.
-    value: Option<String>,
-    origin: String,
-    over: Vec<String>,
 }
 
 fn default_name(instances: &Instances) -> Option<String> {
@@ -276,129 +248,8 @@ fn without_effect(settings: &Settings) -> Vec<(String, String)> {
     found
 }
 
-impl Report {
-    fn text(&self) -> String {
-        let mut out = String::new();
-        let file = self.file.as_deref().unwrap_or("none");
-        let _ = writeln!(out, "settings file: {file}");
-        if !self.looked_at.is_empty() {
-            let _ = writeln!(out, "looked at: {}", self.looked_at.join(", "));
-        }
-        let default = self.default.as_deref().unwrap_or("none");
-        let _ = writeln!(out, "default backend: {default}");
-        for group in self
-            .groups
-            .iter()
-            .filter(|group| group.backend.is_some() || !group.lines.is_empty())
-        {
-            match &group.backend {
-                Some((name, kind)) => {
-                    let _ = writeln!(out, "\nbackend {name} ({kind})");
-                }
-                None => out.push_str("\nfor the run\n"),
-            }
-            for line in &group.lines {
-                let value = line.value.as_deref().map_or("set".into(), printable);
-                let _ = writeln!(out, "  {}: {value}", line.name);
-                let _ = writeln!(out, "    from {}", line.origin);
-                for lost in &line.over {
-                    let _ = writeln!(out, "    over {lost}");
-                }
-            }
-        }
-        if !self.without_effect.is_empty() {
-            out.push_str("\nwithout effect\n");
-            for (reason, origin) in &self.without_effect {
-                let _ = writeln!(out, "  {origin}: {reason}");
-            }
-        }
-        out
-    }
-
-    fn json(&self) -> Value {
-        let line = |line: &Line| {
-            json!({
-                "setting": line.name,
-                "variable": line.variable,
-                "value": line.value,
-                "secret": line.value.is_none(),
-                "origin": line.origin,
-                "over": line.over,
-            })
-        };
-        let group = |group: &Group| {
-            let (name, kind) = group
-                .backend
-                .as_ref()
-                .map_or((None, None), |(name, kind)| (Some(name), Some(kind)));
-            let lines: Vec<_> = group.lines.iter().map(line).collect();
-            json!({"backend": name, "type": kind, "settings": lines})
-        };
-        let unused =
-            |(reason, origin): &(String, String)| json!({"origin": origin, "reason": reason});
-        json!({
-            "file": self.file,
-            "lookedAt": self.looked_at,
-            "defaultBackend": self.default,
-            "groups": self.groups.iter().map(group).collect::<Vec<_>>(),
-            "withoutEffect": self.without_effect.iter().map(unused).collect::<Vec<_>>(),
-        })
-    }
-}
-
-/// The columns of the table that fit a terminal, cells in as many lines as they need; JSON has all columns.
-fn variables_text() -> String {
-    const WIDTHS: [usize; 3] = [39, 30, 27];
-    let mut out = String::new();
-    let mut row = |cells: [&str; 3]| {
-        let cells: Vec<_> = cells
-            .iter()
-            .zip(WIDTHS)
-            .map(|(c, w)| wrapped(c, w))
-            .collect();
-        let height = cells.iter().map(Vec::len).max().unwrap_or(0);
-        for at in 0..height {
-            let cell = |column: usize| cells[column].get(at).map_or("", String::as_str);
-            let [first, second, _] = WIDTHS;
-            let line = format!("{:first$}  {:second$}  {}", cell(0), cell(1), cell(2));
-            let _ = writeln!(out, "{}", line.trim_end());
-        }
-    };
-    row(["VARIABLE", "SAYS", "GOES TO"]);
-    for variable in VARIABLES {
-        let says = variable.says.replace('`', "");
-        row([variable.name, &says, &variable.goes_to()]);
-    }
-    out
-}
-
-/// A text in lines of so many characters; a longer word has one of its own.
-fn wrapped(text: &str, width: usize) -> Vec<String> {
-    let mut lines: Vec<String> = Vec::new();
-    for word in text.split(' ') {
-        match lines.last_mut() {
-            Some(line) if line.chars().count() + 1 + word.chars().count() <= width => {
-                line.push(' ');
-                line.push_str(word);
-            }
-            _ => lines.push(word.to_owned()),
-        }
-    }
-    lines
-}
-
-fn variables_json() -> Value {
-    let row = |variable: &variables::Variable| {
-        json!({
-            "name": variable.name,
-            "for": variable.reader,
-            "says": variable.says,
-            "goesTo": variable.goes_to(),
-            "read": !variable.is_unread(),
-            "setBy": variable.order().text(),
-        })
-    };
-    VARIABLES.iter().map(row).collect()
+fn pretty(value: &Value) -> String {
+    format!("{value:#}\n")
 }
 
 #[cfg(test)]
