@@ -16,6 +16,7 @@ use std::sync::Arc;
 use futures::future::BoxFuture;
 use tokio::time::Instant;
 
+use self::registry::SettingsError;
 use crate::clients::http;
 use crate::diagnostics::{Explain, Fault};
 use crate::files::Files;
@@ -102,7 +103,7 @@ pub trait Backend: Send + Sync {
     }
 
     /// What its settings hold that is hardly meant, though they can be used: for a warning each, so without a value.
-    fn odd_settings(&self) -> &[String] {
+    fn odd_settings(&self) -> &[SettingsError] {
         &[]
     }
 

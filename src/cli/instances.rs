@@ -125,17 +125,19 @@ impl Maker<'_> {
 
     /// Opens an instance, to find out whether its settings are right.
     fn open(&mut self, name: &str, of: Option<(&NamedBackend, &Type)>) {
+        let told = |error: &SettingsError| Diagnostic {
+            place: of.map(|(backend, kind)| place(backend, kind, error.setting)),
+            ..Diagnostic::from_error(error)
+        };
         match self.pool.get(name) {
-            Some(Err(error)) => {
-                let place = of.map(|(backend, kind)| place(backend, kind, error.setting));
-                let error = Diagnostic::from_error(error);
-                self.errors.push(Diagnostic { place, ..error });
-            }
+            Some(Err(error)) => self.errors.push(told(error)),
             Some(Ok(backend)) => {
-                let odd = backend.odd_settings().iter();
-                let odd = odd.map(|odd| Diagnostic::warning(Warning::OddSetting, odd));
-                self.warnings
-                    .extend(odd.map(|warning| warning.with_hint("store it without")));
+                let odd = backend.odd_settings().iter().map(told);
+                let odd = odd.map(|odd| Diagnostic {
+                    fault: Fault::Input, // As of any warning that is to fail the run.
+                    ..odd.into_warning(Warning::OddSetting)
+                });
+                self.warnings.extend(odd);
             }
             None => {}
         }

@@ -72,11 +72,11 @@ fn judge(key: &str, setting: &Setting, types: &[&str]) -> Option<Diagnostic> {
 fn of_file(file: &SettingsFile, settings: &Settings) -> Vec<Diagnostic> {
     let name = file.source.name();
     let last: BTreeMap<_, _> = file.entries.iter().map(|e| (e.key.as_str(), e)).collect();
-    let mut told: Vec<_> = last
-        .values()
-        .filter_map(|entry| odd(entry, settings).or_else(|| unread(entry)))
-        .map(|(entry, warning)| warning.at(Place::new(Arc::clone(&file.source), entry.span)))
-        .collect();
+    let told = last.values().filter_map(|entry| {
+        let warning = odd(entry, settings).or_else(|| unread(entry))?;
+        Some(warning.at(Place::new(Arc::clone(&file.source), entry.span)))
+    });
+    let mut told: Vec<_> = told.collect();
     let is_read = |key: &&str| flat::is_key(&key.to_uppercase()) || structured::is_key(key);
     if file.entries.is_empty() {
         told.push(ignored(format!("{name} is empty")));
@@ -93,32 +93,29 @@ fn of_file(file: &SettingsFile, settings: &Settings) -> Vec<Diagnostic> {
 }
 
 /// A value that its format has changed, where it counts.
-fn odd<'e>(entry: &'e Entry, settings: &Settings) -> Option<(&'e Entry, Diagnostic)> {
+fn odd(entry: &Entry, settings: &Settings) -> Option<Diagnostic> {
     let winner = settings.flat.get(&entry.key.to_uppercase())?;
     let counts = matches!(&winner.origin, Origin::File { key, .. } if *key == entry.key);
     let odd = entry.odd.filter(|_| counts)?;
     let message = format!("{} {odd}", entry.shown());
     let warning = Diagnostic::warning(Warning::OddSetting, message);
-    Some((
-        entry,
-        warning.with_hint("in single quotes a value is taken as it is"),
-    ))
+    Some(warning.with_hint("in single quotes a value is taken as it is"))
 }
 
 /// A key that is nearly one of ours in a file that has none of them, and one of ours that says nothing.
-fn unread(entry: &Entry) -> Option<(&Entry, Diagnostic)> {
+fn unread(entry: &Entry) -> Option<Diagnostic> {
     let key = entry.shown();
     if entry.key == "backends" {
         let is_empty = match &entry.value {
             Node::Map(backends) => backends.is_empty(),
             value => matches!(value, Node::Null),
         };
-        return is_empty.then(|| (entry, ignored(format!("{key} is empty"))));
+        return is_empty.then(|| ignored(format!("{key} is empty")));
     }
     let is_read = structured::is_key(key) || flat::is_key(&key.to_uppercase());
     let meant = structured::meant(key).filter(|_| !is_read)?;
     let warning = ignored(format!("{key} is not known, and has no effect"));
-    Some((entry, warning.with_hint(format!("did you mean {meant}?"))))
+    Some(warning.with_hint(format!("did you mean {meant}?")))
 }
 
 fn ignored(message: String) -> Diagnostic {

@@ -327,7 +327,7 @@ fn a_line_end_is_told_where_the_login_sends_it() {
         (
             named.to_owned(),
             ("AVP_SECRET_ID", "CANARY\n"),
-            vec!["backends.a.auth.roleId in c.yaml"],
+            vec!["c.yaml:1:51: backends.a.auth.roleId in c.yaml"],
         ),
         ("AVP_TYPE: sops\n".to_owned() + password, ("A", ""), vec![]),
         (

@@ -200,21 +200,22 @@ fn unknown_type(options: &Options, name: &str) -> SettingsError {
 }
 
 impl Method {
-    /// The settings that it sends with a line end at their end, in words for a warning. A token with one is refused.
-    pub(super) fn odd(&self, options: &Options) -> Vec<String> {
+    /// The settings that it sends with a line end at their end. A token with one is refused.
+    pub(super) fn odd(&self, options: &Options) -> Vec<SettingsError> {
         let Self::Login(login) = self else {
             return Vec::new();
         };
         let identity = first_set(options, login.kind.identity.keys);
         let proof = login.credential.given().map(|_| login.credential.key);
-        let sent = identity.into_iter().chain(proof);
-        let odd = sent.filter_map(|key| {
+        let odd = identity.into_iter().chain(proof).filter_map(|key| {
             let setting = options.get(key)?;
             let ends = setting.value.expose_str()?.ends_with('\n');
-            ends.then_some(&setting.origin)
+            let origin = &setting.origin;
+            let message = format!("{origin} ends in a line end, which is sent with it");
+            let error = SettingsError::new(message).about(key);
+            ends.then(|| error.hint("store it without"))
         });
-        odd.map(|origin| format!("{origin} ends in a line end, which is sent with it"))
-            .collect()
+        odd.collect()
     }
 }
 

@@ -47,7 +47,7 @@ struct Vault {
     method: Method,
     kv_version: String,
     cache_folder: Option<PathBuf>,
-    odd_settings: Vec<String>,
+    odd_settings: Vec<SettingsError>,
     session: Session,
 }
 
@@ -75,7 +75,7 @@ impl Backend for Vault {
         path::clean(path).unwrap_or_else(|_| path.to_owned())
     }
 
-    fn odd_settings(&self) -> &[String] {
+    fn odd_settings(&self) -> &[SettingsError] {
         &self.odd_settings
     }
 

@@ -85,7 +85,8 @@ fn is_quoted(text: &str, quote: char) -> bool {
     text.len() > 1 && text.starts_with(quote) && text.ends_with(quote)
 }
 
-/// Fills in variables, and says whether one is not set; of `room` is taken what they bring, and nothing is left of it once they bring too much.
+/// Fills in variables, and says whether one is not set. Of `room` is taken what they bring, and nothing is left of it
+/// once they bring too much.
 fn expand(
     raw: &str,
     above: &BTreeMap<String, String>,

@@ -76,8 +76,8 @@ pub(super) struct Settings {
     pub(super) kv_version: String,
     /// Where tokens are kept between runs, if they are.
     pub(super) cache_folder: Option<PathBuf>,
-    /// What is hardly meant, in words for a warning.
-    pub(super) odd: Vec<String>,
+    /// What is hardly meant, for a warning each.
+    pub(super) odd: Vec<SettingsError>,
 }
 
 impl Settings {
