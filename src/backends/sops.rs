@@ -4,7 +4,6 @@
 //! manifest: `<path:secrets.enc.yaml#password>`, or `<sops:secrets.enc.yaml#tls | jsonPath {.crt}>`.
 
 use std::collections::HashSet;
-use std::path::Path;
 use std::sync::{Arc, OnceLock};
 
 use futures::future::BoxFuture;
@@ -85,7 +84,7 @@ impl Backend for Sops {
 impl Sops {
     async fn read(&self, path: &str, files: &Arc<dyn Files>) -> Result<Answer, Error> {
         let bytes = files.read(path).map_err(|error| unreadable(path, &error))?;
-        let format = format(path)?;
+        let format = format(path);
         let identities = self
             .identities
             .get_or_init(|| Arc::new(Identities::load(&self.sources)));
@@ -122,16 +121,11 @@ fn decrypt(source: &Source, format: Format, identities: &Identities) -> Result<M
     Ok(documents.into_iter().next().map(merged).unwrap_or_default())
 }
 
-/// By the file's name. AVP takes every file for YAML; dotenv and INI files cannot be that.
-fn format(path: &str) -> Result<Format, Error> {
-    match Path::new(path).extension().and_then(|name| name.to_str()) {
-        Some("json") => Ok(Format::Json),
-        Some("env" | "ini") => {
-            let message = format!("the file {path} is neither YAML nor JSON");
-            Err(Error::new(ErrorKind::Reference, message)
-                .with_hint("this version reads SOPS files in YAML and JSON"))
-        }
-        _ => Ok(Format::Yaml),
+/// By the file's name. AVP takes every file for YAML, so that is what a file is that names no format.
+fn format(path: &str) -> Format {
+    match Format::of_path(path) {
+        Format::Binary => Format::Yaml,
+        named => named,
     }
 }
 

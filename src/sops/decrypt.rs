@@ -106,7 +106,7 @@ impl Walk<'_> {
             Kind::List(elements) => Kind::List(self.list(elements)?),
             Kind::Leaf(leaf) => match self.leaf(leaf, node.span)? {
                 Opened::Leaf(leaf) => Kind::Leaf(leaf),
-                Opened::Comment(text) => return Ok(Element::Comment(Comment { text })),
+                Opened::Comment(text) => return Ok(Element::Comment(Comment::new(text))),
             },
         };
         Ok(Element::Value(Node::new(kind, node.span)))
@@ -177,8 +177,8 @@ impl Walk<'_> {
         }
         let text = comment.text.expose_str().unwrap_or_default();
         match self.cipher.open(text, self.aad()) {
-            Ok(Opened::Comment(text)) => Comment { text },
-            Ok(Opened::Leaf(leaf)) => Comment { text: leaf.text() },
+            Ok(Opened::Comment(text)) => Comment::new(text),
+            Ok(Opened::Leaf(leaf)) => Comment::new(leaf.text()),
             Err(_) => comment,
         }
     }

@@ -14,12 +14,14 @@ mod metadata;
 mod selector;
 mod tree;
 
-pub use document::Format;
+pub use document::{Format, Layout};
 pub use error::{Error, NoKey, ValueError};
 pub use keys::{DataKey, Identities, Sources};
 
+use zeroize::Zeroizing;
+
 use self::metadata::Metadata;
-use self::tree::{Branch, Item};
+use self::tree::Branch;
 use crate::secret::Map;
 
 /// An encrypted text, taken apart. Nothing in it is secret but what its author left unencrypted.
@@ -36,27 +38,15 @@ pub struct Decrypted {
 }
 
 impl<'a> Encrypted<'a> {
-    /// Takes a text apart. The first document's `sops` block counts; the others' are copies of it.
+    /// Takes a text apart.
     pub fn parse(text: &'a str, format: Format) -> Result<Self, Error> {
         let mut documents = document::read(text, format)?;
-        let first = documents.first_mut().ok_or(Error::NoMetadata)?;
-        let mut blocks = take_blocks(first);
-        let metadata = match (blocks.next(), blocks.next()) {
-            (None, _) => return Err(Error::NoMetadata),
-            (Some(block), None) => Metadata::parse(&block)?,
-            (_, Some(second)) => {
-                return Err(Error::structure(second.span, "a second sops block"));
-            }
-        };
-        drop(blocks);
-        for other in &mut documents[1..] {
-            drop(take_blocks(other));
-        }
+        let block = document::take_block(&mut documents, format)?;
         Ok(Self {
             text,
             format,
             documents,
-            metadata,
+            metadata: Metadata::parse(&block)?,
         })
     }
 
@@ -73,19 +63,17 @@ impl<'a> Encrypted<'a> {
     }
 }
 
-/// Takes the `sops` blocks out of a document.
-fn take_blocks(document: &mut Branch) -> impl Iterator<Item = tree::Node> {
-    let is_block = |item: &mut Item| matches!(item, Item::Entry(key, _) if key == "sops");
-    let blocks: Vec<Item> = document.extract_if(.., is_block).collect();
-    blocks.into_iter().filter_map(|item| match item {
-        Item::Entry(_, node) => Some(node),
-        Item::Comment(_) => None,
-    })
-}
-
 impl Decrypted {
     /// The documents as maps of values, without comments. A merge key (`<<`) is a key like any other.
     pub fn into_documents(self) -> Vec<Map> {
         self.documents.into_iter().map(tree::into_map).collect()
+    }
+
+    /// The documents as a text of a format, byte for byte as SOPS prints them.
+    ///
+    /// # Errors
+    /// The format cannot hold them: lists in a dotenv file, a top-level text in an INI file.
+    pub fn write(&self, format: Format, layout: Layout) -> Result<Zeroizing<Vec<u8>>, Error> {
+        document::write(&self.documents, format, layout)
     }
 }

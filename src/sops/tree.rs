@@ -3,6 +3,8 @@
 //! The same shape serves before and after decryption. Which of the two a tree is, its owner says: [`super::Encrypted`]
 //! or [`super::Decrypted`].
 
+use std::borrow::Cow;
+
 use crate::diagnostics::Span;
 use crate::secret::{Map, Number, Text, Value};
 use crate::yaml::timestamp::Timestamp;
@@ -26,6 +28,8 @@ pub(super) enum Element {
 /// A comment's text behind the `#`.
 pub(super) struct Comment {
     pub(super) text: Text,
+    /// Whether it stands on the line of the value that comes next in the tree.
+    pub(super) inline: bool,
 }
 
 /// A value and where it stands.
@@ -181,9 +185,23 @@ pub(super) fn copy(node: &Node, budget: &mut usize) -> Option<Node> {
 }
 
 impl Comment {
+    /// A comment on a line of its own.
+    pub(super) fn new(text: Text) -> Self {
+        Self {
+            text,
+            inline: false,
+        }
+    }
+
+    /// The text as it is written; what is no UTF-8 in it is marked.
+    pub(super) fn shown(&self) -> Cow<'_, str> {
+        String::from_utf8_lossy(self.text.expose())
+    }
+
     fn copy(&self) -> Self {
         Self {
             text: self.text.clone(),
+            inline: self.inline,
         }
     }
 }

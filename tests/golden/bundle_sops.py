@@ -3,23 +3,24 @@
 
     tests/golden/bundle_sops.py FOLDER    (FOLDER holds keys/ and cases/<case>/case.json with the files beside it)
 
-Only cases that this version is to read: YAML and JSON files with age keys, and some that it must refuse by name. The
-format, line by line:
+Only cases that this version is to read: files with age keys, and some that it must refuse by name. The format, line by
+line:
 
     # …                  a comment
     key NAME             an age identity, in the lines that follow
     case NAME            a case, with all that follows up to the next one
     rule …               the section of the format's description
-    format yaml, json    how the encrypted text is to be read
+    format NAME          yaml, json, dotenv, ini or binary: how the encrypted text is to be read
     keys NAME…           the identities at hand, together in SOPS_AGE_KEY_FILE
     env NAME=VALUE       further variables; {dir} is a folder that is empty but for the key file
-    expect decrypt       the values must be those of `json` or `yaml`
+    expect decrypt       what is printed must be `printed` and `json`
     expect error         it must fail
-    expect either        it may fail, or give these values
+    expect either        it may fail, or print these texts
     expect later         sops decrypts it with keys of another kind; it must fail and say so
     differs …            why the right answer is not the one of sops
     encrypted            the file, in the lines that follow
-    json, yaml           what `sops decrypt` prints: as JSON (the first document), else as it is (all of them)
+    printed              what `sops decrypt` prints, byte for byte
+    json                 what it prints with `--output-type json`: the first document (left out for binary files)
 
 A text is lines that begin with `|` (as they are, with a line feed) or `%` (escaped as in C, in bytes, and without a line feed of
 their own).
@@ -31,7 +32,8 @@ import re
 import sys
 
 # What an editor or a pager would swallow: controls, C1 controls, line and paragraph separators, byte order mark.
-UNSEEN = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029\ufeff]")
+# What is no UTF-8 is read as lone surrogates.
+UNSEEN = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029\ufeff\udc80-\udcff]")
 VARIABLES = {"SOPS_AGE_KEY", "SOPS_AGE_KEY_FILE"}
 LATER = [
     "age-key-command",
@@ -47,6 +49,7 @@ LATER = [
 # Commands and switches of later versions, not the format.
 LEFT_OUT = {"input-type-unknown-suffix", "order-duplicate"}
 AREAS = {
+    "flat": ("binary-", "dotenv-", "ini-", "v313-binary", "v313-dotenv", "v313-ini", "tamper-dotenv", "tamper-ini"),
     "keys": ("age-", "shamir-", "mixed-", "pgp-", "order-", "aws-", "azure-", "gcp-", "vault-"),
     "json": ("json-", "v313-json-", "tamper-json-", "selector-json", "kubernetes-json"),
     "metadata": ("metadata-", "selector-"),
@@ -60,7 +63,7 @@ def escape(character):
     if character in plain:
         return plain[character]
     if UNSEEN.match(character):
-        return "".join("\\x%02x" % byte for byte in character.encode())
+        return "".join("\\x%02x" % byte for byte in character.encode(errors="surrogateescape"))
     return character
 
 
@@ -78,12 +81,12 @@ def read(folder, name):
     path = os.path.join(folder, name)
     if not os.path.exists(path):
         return None
-    with open(path, encoding="utf-8", newline="") as file:
+    with open(path, encoding="utf-8", errors="surrogateescape", newline="") as file:
         return file.read()
 
 
 def is_ours(name, case):
-    if case["format"] not in ("yaml", "json") or case["args"] or name in LEFT_OUT:
+    if case["args"] or name in LEFT_OUT:
         return False
     keys = all(key.startswith("age/") and "quantum" not in key for key in case["keys"])
     usable = bool(case["keys"]) or set(case["env"]) <= VARIABLES
@@ -104,13 +107,14 @@ def bundle(name, case, folder):
     if "differs" in case:
         out.append(f"differs {case['differs']}")
     out += ["encrypted"] + lines(read(folder, case["file"]))
-    as_json, as_yaml = read(folder, "plain.json"), read(folder, "plain.yaml")
     if later:
         return out
-    if as_json is not None and (as_yaml is None or "\n---\n" not in as_yaml):
+    extension = {"dotenv": "env", "binary": "bin"}.get(case["format"], case["format"])
+    printed, as_json = read(folder, "plain." + extension), read(folder, "plain.json")
+    if printed is not None:
+        out += ["printed"] + lines(printed)
+    if as_json is not None and case["format"] not in ("binary", "json"):
         out += ["json"] + lines(as_json)
-    elif as_yaml is not None:
-        out += ["yaml"] + lines(as_yaml)
     return out
 
 
@@ -125,7 +129,7 @@ def main():
             case = json.load(file)
         if not is_ours(name, case):
             continue
-        area = next(area for area in sorted(AREAS, key=lambda a: a != "json") if name.startswith(AREAS[area]))
+        area = next(area for area in sorted(AREAS, key=lambda a: a not in ("json", "flat")) if name.startswith(AREAS[area]))
         areas[area].append(bundle(name, case, folder))
     for area, cases in areas.items():
         used = {key for case in cases for line in case if line.startswith("keys ") for key in line.split()[1:]}

@@ -7,7 +7,7 @@ use std::path::Path;
 use manifuse::diagnostics::Explain as _;
 use manifuse::env::{Options, Origin, Setting};
 use manifuse::secret::{Map, Value};
-use manifuse::sops::{Encrypted, Error, Format, Identities, Sources};
+use manifuse::sops::{Decrypted, Encrypted, Error, Format, Identities, Layout, Sources};
 use proptest::prelude::*;
 use proptest::sample::{Index, select};
 
@@ -15,7 +15,8 @@ use crate::support::core_yaml;
 use crate::support::sops_bundle::{Case, cases};
 use crate::support::tree::{Number, Tree, differences};
 
-const BUNDLES: [(&str, &str); 5] = [
+const BUNDLES: [(&str, &str); 6] = [
+    ("flat", include_str!("../golden/sops/flat.txt")),
     ("json", include_str!("../golden/sops/json.txt")),
     ("keys", include_str!("../golden/sops/keys.txt")),
     ("metadata", include_str!("../golden/sops/metadata.txt")),
@@ -33,13 +34,17 @@ pub(crate) fn case(name: &str) -> Case {
 }
 
 fn decrypt(case: &Case, text: &str, identities: &Identities) -> Result<Vec<Map>, Error> {
-    let format = match case.format.as_str() {
-        "json" => Format::Json,
-        _ => Format::Yaml,
-    };
-    let encrypted = Encrypted::parse(text, format)?;
+    open(case, text, identities).map(Decrypted::into_documents)
+}
+
+fn open(case: &Case, text: &str, identities: &Identities) -> Result<Decrypted, Error> {
+    let encrypted = Encrypted::parse(text, format(case))?;
     let key = encrypted.data_key(identities)?;
-    Ok(encrypted.decrypt(&key)?.into_documents())
+    encrypted.decrypt(&key)
+}
+
+fn format(case: &Case) -> Format {
+    Format::of_name(&case.format).unwrap()
 }
 
 /// The identities of a case, its key file in `folder`.
@@ -110,32 +115,50 @@ pub(crate) fn without_specials(tree: Tree) -> Tree {
     }
 }
 
-/// What sops prints, as trees. Empty documents are none for Kubernetes.
-fn expected(case: &Case) -> Option<Vec<Tree>> {
-    if let Some(json) = &case.json {
-        let document: serde_json::Value = serde_json::from_str(json).unwrap();
-        return Some(vec![without_specials(Tree::from(&document))]);
-    }
-    let documents = core_yaml::documents(case.yaml.as_ref()?.as_bytes()).unwrap();
-    Some(documents.into_iter().map(without_specials).collect())
-}
+/// Files that come out otherwise than sops prints them. Their trees are equal.
+const LAID_OUT_OTHERWISE: [(&str, &str); 2] = [
+    (
+        "yaml-indent-2",
+        "the file's folder has a configuration, which the library is not asked to read",
+    ),
+    (
+        "yaml-unicode",
+        "go-yaml breaks a quoted text at a line separator and indents what follows; here it is escaped",
+    ),
+];
 
 /// How a result differs from what sops prints.
-fn wrong(case: &Case, documents: &[Map]) -> Vec<String> {
-    let Some(expected) = expected(case) else {
-        // What sops refuses for its version, which the description says to pass over.
-        return Vec::new();
+fn wrong(case: &Case, decrypted: &Decrypted) -> Vec<String> {
+    let Some(printed) = &case.printed else {
+        return vec!["nothing to compare".to_owned()];
     };
-    let found = documents.iter().map(of_map);
-    let found: Vec<Tree> = found.map(without_specials).collect();
-    if found.len() != expected.len() {
-        return vec![format!("{} documents for {}", found.len(), expected.len())];
-    }
-    expected
-        .iter()
-        .zip(&found)
-        .flat_map(|(expected, found)| differences(expected, found))
-        .collect()
+    let as_json = case.json.as_ref().map(|json| (Format::Json, json));
+    let all = [(format(case), printed)].into_iter().chain(as_json);
+    all.flat_map(|(format, expected)| {
+        let found = match decrypted.write(format, Layout::default()) {
+            Ok(found) => found,
+            Err(error) => return vec![error.to_string()],
+        };
+        let otherwise = LAID_OUT_OTHERWISE
+            .iter()
+            .any(|(name, _)| *name == case.name);
+        if *found == *expected {
+            Vec::new()
+        } else if otherwise && format == Format::Yaml {
+            trees_differ(case.json.as_ref().unwrap(), &found)
+        } else {
+            let found = String::from_utf8_lossy(&found);
+            vec![format!("{format:?} comes out as\n{found}")]
+        }
+    })
+    .collect()
+}
+
+/// How the values of a YAML text differ from those of a JSON text.
+fn trees_differ(json: &[u8], yaml: &[u8]) -> Vec<String> {
+    let json: serde_json::Value = serde_json::from_slice(json).unwrap();
+    let documents = core_yaml::documents(yaml).unwrap();
+    differences(&Tree::from(&json), &documents[0])
 }
 
 #[test]
@@ -143,12 +166,11 @@ fn gives_the_answers_of_sops() {
     let mut failures = Vec::new();
     for case in all() {
         let folder = tempfile::tempdir().unwrap();
-        let result = decrypt(&case, &case.encrypted, &identities(&case, folder.path()));
+        let result = open(&case, &case.encrypted, &identities(&case, folder.path()));
         let wrong = match (case.expect.as_str(), result) {
-            ("decrypt", Ok(_)) if expected(&case).is_none() => {
-                vec!["nothing to compare".to_owned()]
-            }
-            ("decrypt" | "either", Ok(documents)) => wrong(&case, &documents),
+            // What sops refuses for its version, which the description says to pass over, has nothing to compare.
+            ("either", Ok(_)) if case.printed.is_none() => continue,
+            ("decrypt" | "either", Ok(decrypted)) => wrong(&case, &decrypted),
             ("decrypt", Err(error)) => vec![explained(&error, folder.path())],
             ("later", Err(Error::NoKey(_))) | ("error" | "either", Err(_)) => continue,
             (expect, _) => vec![format!("{expect} is expected")],
@@ -160,7 +182,7 @@ fn gives_the_answers_of_sops() {
 
 #[test]
 fn no_case_is_lost() {
-    assert_eq!(all().count(), 202);
+    assert_eq!(all().count(), 250);
 }
 
 /// Every failure of the recorded cases in words, as `messages.txt` has them.

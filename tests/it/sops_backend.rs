@@ -120,9 +120,32 @@ fn large_files() {
         .env("SOPS_AGE_KEY_FILE", "age.agekey")
         .run();
     let json = large.json.unwrap();
-    let json: serde_json::Value = serde_json::from_str(&json).unwrap();
+    let json: serde_json::Value = serde_json::from_slice(&json).unwrap();
     let value = json.as_object().unwrap()["k7"].as_str().unwrap();
     assert_eq!(rendered(&run), format!("  a: {value}\n"));
+}
+
+/// What is no YAML is known by its name; a binary file is what its text in JSON says.
+#[test]
+fn files_in_other_formats() {
+    for (name, file, reference, expected) in [
+        ("dotenv-simple", "f.env", "USER", "shopkeeper"),
+        (
+            "ini-simple",
+            "f.ini",
+            "database | jsonPath {.user}",
+            "shopkeeper",
+        ),
+        ("binary-text", "f.txt", "data", "no newline at the end"),
+    ] {
+        let case = case(name);
+        let run = program("manifuse", &format!("  a: <sops:{file}#{reference}>\n"))
+            .file(file, &case.encrypted)
+            .file("keys.txt", case.keys.join("\n"))
+            .env("SOPS_AGE_KEY_FILE", "keys.txt")
+            .run();
+        assert_eq!(rendered(&run), format!("  a: {expected}\n"), "{name}");
+    }
 }
 
 #[test]
@@ -140,11 +163,9 @@ fn each_failure_has_its_own_name() {
             &same,
         ),
         ("secrets", "could not read secrets", &same),
-        (
-            "f.env",
-            "the file f.env is neither YAML nor JSON",
-            &|program| program.file("f.env", "a=b"),
-        ),
+        ("f.env", "f.env: sops metadata not found", &|program| {
+            program.file("f.env", "a=b\n")
+        }),
         ("f.yaml", "the file f.yaml is not UTF-8", &|program| {
             program.file("f.yaml", b"a: \xff\n")
         }),

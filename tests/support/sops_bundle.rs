@@ -14,10 +14,10 @@ pub(crate) struct Case {
     pub(crate) env: Vec<(String, String)>,
     pub(crate) expect: String,
     pub(crate) encrypted: String,
-    /// What sops prints as JSON.
-    pub(crate) json: Option<String>,
-    /// What sops prints as YAML.
-    pub(crate) yaml: Option<String>,
+    /// What sops prints.
+    pub(crate) printed: Option<Vec<u8>>,
+    /// What sops prints as JSON, if that is another format.
+    pub(crate) json: Option<Vec<u8>>,
 }
 
 /// The cases of a bundle.
@@ -37,9 +37,8 @@ pub(crate) fn cases(bundle: &str) -> Vec<Case> {
                 (_, line) => unescape(line, &mut bytes),
             }
         }
-        let text = String::from_utf8(bytes).unwrap();
         if word == "key" {
-            keys.insert(rest, text);
+            keys.insert(rest, String::from_utf8(bytes).unwrap());
             continue;
         }
         if word == "case" {
@@ -50,13 +49,13 @@ pub(crate) fn cases(bundle: &str) -> Vec<Case> {
         }
         if !word.is_empty() && word != "#" {
             let files = &keys;
-            field(cases.last_mut().unwrap(), word, rest, text, files);
+            field(cases.last_mut().unwrap(), word, rest, bytes, files);
         }
     }
     cases
 }
 
-fn field(case: &mut Case, word: &str, rest: &str, text: String, keys: &BTreeMap<&str, String>) {
+fn field(case: &mut Case, word: &str, rest: &str, text: Vec<u8>, keys: &BTreeMap<&str, String>) {
     match word {
         "case" | "rule" | "differs" => {}
         "format" => rest.clone_into(&mut case.format),
@@ -69,9 +68,9 @@ fn field(case: &mut Case, word: &str, rest: &str, text: String, keys: &BTreeMap<
             case.env.push((name.to_owned(), value.to_owned()));
         }
         "expect" => rest.clone_into(&mut case.expect),
-        "encrypted" => case.encrypted = text,
+        "encrypted" => case.encrypted = String::from_utf8(text).unwrap(),
         "json" => case.json = Some(text),
-        "yaml" => case.yaml = Some(text),
+        "printed" => case.printed = Some(text),
         other => panic!("{other} is no word of a bundle"),
     }
 }

@@ -59,7 +59,7 @@ impl<'a> Builder<'a> {
 
     /// Whether nothing more is to be read.
     pub(super) fn is_complete(&self) -> bool {
-        self.format == Format::Json && !self.documents.is_empty()
+        self.format != Format::Yaml && !self.documents.is_empty()
     }
 
     pub(super) fn finish(self) -> Vec<Branch> {
@@ -113,8 +113,8 @@ impl<'a> Builder<'a> {
         let tag = properties.tag();
         if self.expects_key() {
             let key = match self.format {
-                Format::Json => text.to_owned(),
                 Format::Yaml => scalar::key(text, style, tag, span)?,
+                _ => text.to_owned(),
             };
             if properties.anchor != 0 {
                 let leaf = Kind::Leaf(Leaf::String(Text::from(text)));
@@ -221,9 +221,7 @@ impl<'a> Builder<'a> {
     }
 
     fn comment(&mut self, text: &str, span: Span) {
-        let comment = Comment {
-            text: Text::from(text),
-        };
+        let comment = Comment::new(Text::from(text));
         if self.lines.is_behind_something(span)
             && let Some(open) = self.open.last_mut()
         {
@@ -282,12 +280,17 @@ impl Content {
     }
 
     /// Puts a comment in front of the entry on whose line it stands: the one whose value comes next, or else the last.
-    fn insert_on_line(&mut self, comment: Comment) {
+    fn insert_on_line(&mut self, mut comment: Comment) {
+        let is_scalar = |node: &Node| matches!(node.kind, Kind::Null | Kind::Leaf(_));
         match self {
             Self::Map(branch, None) if !branch.is_empty() => {
+                comment.inline =
+                    matches!(branch.last(), Some(Item::Entry(_, node)) if is_scalar(node));
                 branch.insert(branch.len() - 1, Item::Comment(comment));
             }
             Self::List(elements) if !elements.is_empty() => {
+                comment.inline =
+                    matches!(elements.last(), Some(Element::Value(node)) if is_scalar(node));
                 elements.insert(elements.len() - 1, Element::Comment(comment));
             }
             _ => self.push_comment(comment),

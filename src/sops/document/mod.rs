@@ -1,36 +1,120 @@
-//! File formats: each reads a text into the tree of [`super::tree`], the `sops` block still in it.
+//! File formats: each reads a text into the tree of [`super::tree`], takes the `sops` block out of it, and writes trees.
 //!
-//! YAML and JSON share one builder over events; the flat formats will have files of their own.
+//! YAML and JSON share one builder over events; a binary file is a JSON file with one text.
 
 mod builder;
 mod comments;
+mod dotenv;
+mod flat;
+mod ini;
+mod json_writer;
+mod numbers;
 mod scalar;
 #[cfg(test)]
 mod tests;
+mod yaml_scalar;
+mod yaml_writer;
 
 use std::collections::HashSet;
 
+use zeroize::Zeroizing;
+
 use self::builder::Builder;
+use self::json_writer::Indent;
+use self::numbers::Exponent;
 use super::error::Error;
-use super::tree::{Branch, Item, Kind, Node};
+use super::tree::{Branch, Item, Kind, Leaf, Node};
+use crate::diagnostics::Span;
+use crate::secret::Text;
 use crate::yaml::json::JsonReader;
 use crate::yaml::{EventReader, YamlReader};
 
-/// The formats that this version reads.
+/// The key of the block.
+const BLOCK: &str = "sops";
+/// How the names of a dotenv file's block begin.
+const FLAT_BLOCK: &str = "sops_";
+/// The one key of a binary file.
+const DATA: &str = "data";
+
+/// The formats of files.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Format {
     /// YAML, one or more documents.
     Yaml,
     /// JSON, one object; what follows it is not looked at.
     Json,
+    /// Lines of `KEY=value`.
+    Dotenv,
+    /// Sections of keys.
+    Ini,
+    /// Any bytes; encrypted they are one text in a JSON object.
+    Binary,
+}
+
+impl Format {
+    /// The format that SOPS takes a file of that name for: by its extension in lower case, and binary without one that
+    /// it knows.
+    pub fn of_path(path: &str) -> Self {
+        let name = path.rsplit('/').next().unwrap_or(path);
+        match name.rsplit_once('.').map(|(_, extension)| extension) {
+            Some("yaml" | "yml") => Self::Yaml,
+            Some("json") => Self::Json,
+            Some("env") => Self::Dotenv,
+            Some("ini") => Self::Ini,
+            _ => Self::Binary,
+        }
+    }
+
+    /// The format of that name: `yaml`, `json`, `dotenv`, `ini` or `binary`.
+    pub fn of_name(name: &str) -> Option<Self> {
+        Some(match name {
+            "yaml" => Self::Yaml,
+            "json" => Self::Json,
+            "dotenv" => Self::Dotenv,
+            "ini" => Self::Ini,
+            "binary" => Self::Binary,
+            _ => return None,
+        })
+    }
+}
+
+/// How documents are laid out where a format leaves a choice.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Layout {
+    /// Blanks that a mapping in YAML is indented by.
+    pub yaml_indent: usize,
+    /// Blanks that a level in JSON is indented by; `None` is a tab.
+    pub json_indent: Option<usize>,
+}
+
+impl Default for Layout {
+    /// As SOPS prints files without a configuration.
+    fn default() -> Self {
+        Self {
+            yaml_indent: 4,
+            json_indent: None,
+        }
+    }
+}
+
+impl Layout {
+    fn json(self) -> Indent {
+        self.json_indent.map_or(Indent::Tab, Indent::Blanks)
+    }
 }
 
 /// The documents of a text, in order.
 pub(super) fn read(text: &str, format: Format) -> Result<Vec<Branch>, Error> {
-    let mut builder = Builder::new(text, format);
     match format {
-        Format::Yaml => run(&mut YamlReader::with_comments(text, true), &mut builder)?,
-        Format::Json => run(&mut JsonReader::new(text), &mut builder)?,
+        Format::Dotenv => return Ok(vec![dotenv::read(text)?]),
+        Format::Ini => return Ok(vec![ini::read(text)?]),
+        Format::Yaml | Format::Json | Format::Binary => {}
+    }
+    let mut builder = Builder::new(text, format);
+    if format == Format::Yaml {
+        run(&mut YamlReader::with_comments(text, true), &mut builder)?;
+    } else {
+        run(&mut JsonReader::new(text), &mut builder)?;
     }
     let documents = builder.finish();
     if format == Format::Yaml
@@ -77,4 +161,120 @@ fn into_branch(root: Node) -> Result<Branch, Error> {
             "the top of a SOPS file must be a mapping",
         )),
     }
+}
+
+/// Takes the `sops` block out of all documents. The first one's counts; the others' are copies of it.
+pub(super) fn take_block(documents: &mut [Branch], format: Format) -> Result<Node, Error> {
+    let (first, others) = documents.split_first_mut().ok_or(Error::NoMetadata)?;
+    if format == Format::Dotenv {
+        return take_flat(first);
+    }
+    for other in others {
+        drop(take_entries(other));
+    }
+    let mut blocks = take_entries(first).into_iter();
+    match (blocks.next(), blocks.next(), format) {
+        (None, ..) => Err(Error::NoMetadata),
+        (_, Some(second), _) => Err(Error::structure(second.span, "a second sops block")),
+        (Some(block), None, Format::Ini) => match block.kind {
+            Kind::Map(entries) => flat::unflatten(entries, block.span),
+            _ => Err(Error::NoMetadata),
+        },
+        (Some(block), None, _) => Ok(block),
+    }
+}
+
+fn take_entries(document: &mut Branch) -> Vec<Node> {
+    let is_block = |item: &mut Item| matches!(item, Item::Entry(key, _) if key == BLOCK);
+    let blocks = document.extract_if(.., is_block);
+    blocks
+        .filter_map(|item| match item {
+            Item::Entry(_, node) => Some(node),
+            Item::Comment(_) => None,
+        })
+        .collect()
+}
+
+fn take_flat(document: &mut Branch) -> Result<Node, Error> {
+    let mut entries = Branch::new();
+    let is_block =
+        |item: &mut Item| matches!(item, Item::Entry(key, _) if key.starts_with(FLAT_BLOCK));
+    for item in document.extract_if(.., is_block) {
+        if let Item::Entry(key, node) = item {
+            entries.push(Item::Entry(key[FLAT_BLOCK.len()..].to_owned(), node));
+        }
+    }
+    let Some(Item::Entry(_, first)) = entries.first() else {
+        return Err(Error::NoMetadata);
+    };
+    let span = first.span;
+    flat::unflatten(entries, span)
+}
+
+/// Documents as a text of a format, byte for byte as SOPS prints them. All formats but YAML hold only the first one.
+pub(super) fn write(
+    documents: &[Branch],
+    format: Format,
+    layout: Layout,
+) -> Result<Zeroizing<Vec<u8>>, Error> {
+    let empty = Branch::new();
+    let first = documents.first().unwrap_or(&empty);
+    match format {
+        Format::Yaml => Ok(into_bytes(yaml_writer::documents(
+            documents,
+            layout.yaml_indent,
+        ))),
+        Format::Json => json_writer::document(first, layout.json()).map(into_bytes),
+        Format::Dotenv => dotenv::write(first),
+        Format::Ini => ini::write(first),
+        Format::Binary => binary(documents),
+    }
+}
+
+fn into_bytes(mut text: Zeroizing<String>) -> Zeroizing<Vec<u8>> {
+    Zeroizing::new(std::mem::take(&mut *text).into_bytes())
+}
+
+/// The bytes that a binary file holds.
+fn binary(documents: &[Branch]) -> Result<Zeroizing<Vec<u8>>, Error> {
+    let wrong = || {
+        let reason = "only a document with a text under the key data can be printed as binary";
+        Error::structure(Span::at(0), reason)
+    };
+    let [document] = documents else {
+        return Err(wrong());
+    };
+    let data = document.iter().find_map(|item| match item {
+        Item::Entry(key, node) if key == DATA => Some(&node.kind),
+        _ => None,
+    });
+    match data {
+        Some(Kind::Leaf(Leaf::String(text))) => Ok(Zeroizing::new(text.expose().to_vec())),
+        _ => Err(wrong()),
+    }
+}
+
+/// A value as a flat format writes it; `None` for lists and mappings.
+fn flat_text(node: &Node) -> Option<Text> {
+    Some(match &node.kind {
+        Kind::Null => Text::from("<nil>"),
+        Kind::Leaf(Leaf::Float(float)) => flat_float(*float),
+        Kind::Leaf(Leaf::Bool(truth)) => Text::from(truth.to_string()),
+        Kind::Leaf(Leaf::Time(time)) => time.whole_seconds().to_text(),
+        Kind::Leaf(leaf) => leaf.text(),
+        Kind::List(_) | Kind::Map(_) => return None,
+    })
+}
+
+/// A float as Go's `%G`, but never so that it looks like an integer.
+fn flat_float(float: f64) -> Text {
+    if !float.is_finite() {
+        return super::tree::float_text(float);
+    }
+    let text = numbers::shortest(float, -4..21, Exponent::TwoDigits).to_uppercase();
+    Text::from(if text.contains(['.', 'E']) {
+        text
+    } else {
+        text + ".0"
+    })
 }

@@ -17,8 +17,8 @@ pub(super) fn value(
     format: Format,
 ) -> Result<Kind, Error> {
     match format {
-        Format::Json => json(text, style, span),
         Format::Yaml => yaml(text, style, tag, span),
+        _ => json(text, style, span),
     }
 }
 
