@@ -147,7 +147,11 @@ impl Client {
     /// is a failure by its status; no answer at all is an error.
     pub async fn send(&self, call: &Call, deadline: Instant) -> Result<Response, Error> {
         self.permit(call, deadline).await?;
-        let own = self.config.timeout.map(|timeout| Instant::now() + timeout);
+        // One that lies beyond the clock's end is none.
+        let own = self
+            .config
+            .timeout
+            .and_then(|t| Instant::now().checked_add(t));
         let deadline = own.map_or(deadline, |own| own.min(deadline));
         let mut tries = 0;
         let mut before = None;

@@ -84,7 +84,13 @@ fn too_many_requests_waits_as_long_as_the_server_asks() {
 
 #[test]
 fn a_wait_beyond_the_deadline_is_not_begun() {
-    for retry_after in ["3600", "Wed, 21 Oct 2099 07:28:00 GMT"] {
+    for retry_after in [
+        "3600",
+        "1000000000",
+        "18446744073709551615",
+        "99999999999999999999",
+        "Wed, 21 Oct 2099 07:28:00 GMT",
+    ] {
         let busy = Reply::json(429, r#"{"errors":["slow down"]}"#);
         let server = sequence(vec![busy.with_header("Retry-After", retry_after)]);
         let start = Instant::now();
@@ -162,6 +168,27 @@ fn a_reset_in_the_middle() {
         error.hint.as_deref(),
         Some("is the server up, and is its address right? It is set by VAULT_ADDR")
     );
+}
+
+/// The bound on a head is the library's.
+#[test]
+fn a_head_of_ten_thousand_headers_is_refused() {
+    let head = format!("HTTP/1.1 200 OK\r\n{}", "X-A: CANARY\r\n".repeat(10_000));
+    let server = Server::start(move |_| Reply::Raw(head.clone().into_bytes()));
+    let error = read(&server, &[]);
+    assert_eq!(
+        error.message,
+        format!("the answer is not HTTP: GET {}", server.url())
+    );
+    assert_eq!(server.requests().len(), 1);
+}
+
+/// The clock does not reach so far; the run's own limit is left.
+#[test]
+fn a_timeout_without_end_is_none() {
+    let server = Server::start(|_| good());
+    let endless = [("VAULT_CLIENT_TIMEOUT", "18446744073709551615")];
+    fetch(with_token(&server.url(), &endless).as_ref(), "kv/data/a").unwrap();
 }
 
 #[test]
