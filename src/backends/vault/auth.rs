@@ -1,7 +1,7 @@
 //! The ways to log in, as a table: which settings each needs, which request it makes, and what identifies it in the token
 //! cache. AWS IAM, whose request is signed, will be a further line.
 
-use tokio::sync::OnceCell;
+use tokio::sync::Mutex;
 
 use super::credential::{Credential, Source};
 use super::path;
@@ -274,7 +274,7 @@ impl Kind {
             mount: mount(text(self.mounts).unwrap_or(self.mount))?,
             identity: identity.unwrap_or_default().into(),
             credential,
-            unwrapped: OnceCell::new(),
+            unwrapped: Mutex::default(),
         })
     }
 }
@@ -315,8 +315,8 @@ pub(super) struct Login {
     /// The role, role id or user name: who logs in.
     pub(super) identity: Text,
     pub(super) credential: Credential,
-    /// What a wrapping token held. It opens once, and a later login needs the content again.
-    pub(super) unwrapped: OnceCell<Text>,
+    /// The last wrapping token and what it held. It opens once, and a later login needs the content again.
+    pub(super) unwrapped: Mutex<Option<(Text, Text)>>,
 }
 
 impl Login {
@@ -328,7 +328,6 @@ impl Login {
     /// What must not come back in the server's words: the credential, and a role id, which is half of one.
     pub(super) fn secrets<'a>(&'a self, credential: &'a Text) -> Vec<&'a Text> {
         let mut secrets = vec![credential];
-        secrets.extend(self.unwrapped.get());
         if matches!(self.kind.identity.place, Place::HiddenField(_)) {
             secrets.push(&self.identity);
         }

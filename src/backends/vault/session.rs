@@ -140,16 +140,16 @@ impl Vault {
 
     async fn log_in(&self, login: &Login, credential: &Text, run: Run) -> Result<Made, Error> {
         let unwrapped;
-        let proof = if login.credential.is_wrapped {
-            unwrapped = self.unwrapped(login, credential, run).await?;
-            &unwrapped
-        } else {
-            credential
-        };
-        let asked = Asked {
+        let mut asked = Asked {
             line: format!("PUT {}/v1/{}/login", self.client.address(), login.mount),
             secrets: login.secrets(credential),
         };
+        let mut proof = credential;
+        if login.credential.is_wrapped {
+            unwrapped = self.unwrapped(login, credential, run).await?;
+            proof = &unwrapped;
+            asked.secrets.push(proof);
+        }
         let sent = self.send(login.call(proof), None, run).await;
         let response = sent.map_err(|mut error| {
             error.message = strike(&error.message, &asked.secrets);

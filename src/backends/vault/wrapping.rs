@@ -17,15 +17,20 @@ const GONE: &str = "wrapping token is not valid or does not exist";
 const MAY_BE_SPENT: &str = "are the address, its base path and the namespace right? If they are, somebody may have opened the wrapping token: find out, and wrap a new secret id";
 
 impl Vault {
-    /// The secret id behind a wrapping token; asked for once in the life of this backend.
+    /// The secret id behind a wrapping token; asked for once as long as the token stays the same.
     pub(super) async fn unwrapped(
         &self,
         login: &Login,
         token: &Text,
         run: Instant,
     ) -> Result<Text, Error> {
-        let unwrap = || self.unwrap(login, token, run);
-        login.unwrapped.get_or_try_init(unwrap).await.cloned()
+        let mut last = login.unwrapped.lock().await;
+        if let Some((_, secret_id)) = last.as_ref().filter(|(opened, _)| opened == token) {
+            return Ok(secret_id.clone());
+        }
+        let secret_id = self.unwrap(login, token, run).await?;
+        *last = Some((token.clone(), secret_id.clone()));
+        Ok(secret_id)
     }
 
     /// Looks first where the token was made: a thief who has opened it could have put another one in its place.

@@ -1,5 +1,9 @@
 //! A wrapping token instead of the secret id: looked at, opened once, and what it means when it is not what it should be.
 
+use std::collections::BTreeSet;
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
 use manifuse::backends::ErrorKind;
 
 use super::{TOKEN, auth, failure, fetch, kv2, open};
@@ -101,6 +105,49 @@ fn the_next_run_needs_it_no_more() {
         server.lines(),
         [LOOKUP, UNWRAP, LOGIN, READ, lookup_self, READ]
     );
+}
+
+/// A process that lives on logs in again when its token has ended, and finds another wrapping token in the file.
+#[test]
+fn it_is_opened_again_only_when_it_is_another_one() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("wrapped");
+    let (logins, spent) = (AtomicUsize::new(0), Mutex::new(BTreeSet::new()));
+    let server = Server::start(move |request: &Request| {
+        let token = request.header("x-vault-token").unwrap_or_default();
+        let data = match request.line().as_str() {
+            LOOKUP => r#"{"creation_path":"auth/approle/role/app/secret-id"}"#.to_owned(),
+            UNWRAP => format!(r#"{{"secret_id":"of-{token}"}}"#),
+            LOGIN => {
+                let login = logins.fetch_add(1, Ordering::SeqCst);
+                return Reply::json(200, auth(&format!("t.{login}")));
+            }
+            // A token is good for one read.
+            _ if spent.lock().unwrap().insert(token.to_owned()) => {
+                return Reply::json(200, kv2(r#"{"k":"v"}"#));
+            }
+            _ => return Reply::json(403, r#"{"errors":["permission denied"]}"#),
+        };
+        Reply::json(200, format!(r#"{{"data":{data}}}"#))
+    });
+    let url = server.url();
+    let file = ("AVP_SECRET_ID_WRAPPED_PATH", path.to_str().unwrap());
+    let backend = open(&settings(&url, &[file])).unwrap();
+    for token in ["first", "first", "second"] {
+        std::fs::write(&path, token).unwrap();
+        fetch(backend.as_ref(), "kv/data/a").unwrap();
+    }
+    let first = [LOOKUP, UNWRAP, LOGIN, READ];
+    let again = [READ, LOGIN, READ];
+    let rotated = [READ, LOOKUP, UNWRAP, LOGIN, READ];
+    assert_eq!(server.lines(), [&first[..], &again, &rotated].concat());
+    let requests = server.requests();
+    let logins = requests.iter().filter(|request| request.line() == LOGIN);
+    let sent: Vec<_> = logins
+        .map(|login| String::from_utf8_lossy(&login.body).into_owned())
+        .collect();
+    let body = |token| format!(r#"{{"role_id":"r","secret_id":"of-{token}"}}"#);
+    assert_eq!(sent, ["first", "first", "second"].map(body));
 }
 
 #[test]
