@@ -73,11 +73,6 @@ impl Address {
         self.url.host_str().unwrap_or_default()
     }
 
-    /// The port, also where it goes without saying.
-    pub(crate) fn port(&self) -> u16 {
-        self.url.port_or_known_default().unwrap_or_default()
-    }
-
     /// Whether the address itself names a port.
     pub(crate) fn has_port(&self) -> bool {
         self.url.port().is_some()
@@ -168,7 +163,6 @@ mod tests {
     fn keeps_all_but_the_host_elsewhere() {
         let address = Address::parse("https://v.example.com/b").unwrap();
         assert!(!address.has_port());
-        assert_eq!(address.port(), 443);
         let moved = address.at("node1.example.com.", 8200).unwrap();
         assert_eq!(moved.to_string(), "https://node1.example.com.:8200/b");
         assert_eq!(address.at("", 1), None);

@@ -78,33 +78,68 @@ impl fmt::Debug for Proxy {
     }
 }
 
-/// The system's proxy for a server, or which variable is wrong and why.
-pub fn of_environment(
-    environment: &Environment,
-    server: &Address,
-) -> Result<Option<Proxy>, (&'static str, ProxyError)> {
-    let set = |name| environment.get(name).filter(|text| !text.is_empty());
-    let variable =
-        |names: [&'static str; 2]| names.into_iter().find_map(|name| Some((name, set(name)?)));
-    let names = match server.is_tls() {
-        true => ["HTTPS_PROXY", "https_proxy"],
-        // In a CGI script a client's header `Proxy:` would become this variable.
-        false if set("REQUEST_METHOD").is_some() => return Ok(None),
-        false => ["HTTP_PROXY", "http_proxy"],
-    };
-    let Some((name, text)) = variable(names) else {
-        return Ok(None);
-    };
-    let exceptions = variable(["NO_PROXY", "no_proxy"]).map_or("", |(_, text)| text);
-    if server.socket().is_some() || is_direct(server.host(), server.port(), exceptions) {
-        return Ok(None);
+/// Which proxy leads where. The default is none.
+#[derive(Clone, Debug, Default)]
+pub struct Proxies {
+    plain: Option<Proxy>,
+    tls: Option<Proxy>,
+    /// What the system reaches directly; the proxy of a setting is meant for every server.
+    exceptions: Option<String>,
+}
+
+impl Proxies {
+    /// That of a setting.
+    pub fn of_setting(proxy: Proxy) -> Self {
+        Self {
+            plain: Some(proxy.clone()),
+            tls: Some(proxy),
+            exceptions: None,
+        }
     }
-    let proxy = Proxy::parse(text).map_err(|error| (name, error))?;
-    Ok(Some(proxy))
+
+    /// Those of the system, or which variable is wrong and why. One that does not lead to this server, nor to where it
+    /// may redirect to, may be wrong.
+    pub fn of_environment(
+        environment: &Environment,
+        server: &Address,
+    ) -> Result<Self, (&'static str, ProxyError)> {
+        let set = |name| environment.get(name).filter(|text| !text.is_empty());
+        let variable =
+            |names: [&'static str; 2]| names.into_iter().find_map(|name| Some((name, set(name)?)));
+        let exceptions = variable(["NO_PROXY", "no_proxy"]).map_or("", |(_, text)| text);
+        let is_direct = is_direct(&server.join("/", &[]), exceptions);
+        let proxy = |names| match variable(names).map(|(name, text)| (name, Proxy::parse(text))) {
+            Some((name, Err(error))) if !is_direct => Err((name, error)),
+            found => Ok(found.and_then(|(_, parsed)| parsed.ok())),
+        };
+        // In a CGI script a client's header `Proxy:` would become this variable.
+        let is_cgi = set("REQUEST_METHOD").is_some();
+        Ok(Self {
+            plain: if server.is_tls() || is_cgi {
+                None
+            } else {
+                proxy(["HTTP_PROXY", "http_proxy"])?
+            },
+            tls: proxy(["HTTPS_PROXY", "https_proxy"])?,
+            exceptions: Some(exceptions.to_owned()),
+        })
+    }
+
+    /// What leads to a URL: its own scheme counts, also after a redirect.
+    pub(crate) fn toward(&self, url: &Url) -> Option<&Proxy> {
+        let proxy = match url.scheme() {
+            "https" => &self.tls,
+            _ => &self.plain,
+        };
+        let exceptions = self.exceptions.as_deref();
+        let is_excepted = exceptions.is_some_and(|exceptions| is_direct(url, exceptions));
+        proxy.as_ref().filter(|_| !is_excepted)
+    }
 }
 
 /// Whether a host is reached without a proxy: this machine itself, or what `NO_PROXY` excepts.
-fn is_direct(host: &str, port: u16, exceptions: &str) -> bool {
+fn is_direct(url: &Url, exceptions: &str) -> bool {
+    let host = url.host_str().unwrap_or_default();
     let host = host.trim_start_matches('[').trim_end_matches(']');
     let host = host.to_ascii_lowercase();
     let ip: Option<IpAddr> = host.parse().ok();
@@ -114,7 +149,7 @@ fn is_direct(host: &str, port: u16, exceptions: &str) -> bool {
     let mut exceptions = exceptions
         .split(',')
         .map(|exception| exception.trim().to_ascii_lowercase());
-    let port = port.to_string();
+    let port = url.port_or_known_default().unwrap_or_default().to_string();
     exceptions.any(|exception| {
         exception == "*"
             || ip.is_some_and(|ip| excepts_ip(&exception, ip, &port))
@@ -182,8 +217,9 @@ mod tests {
     fn proxy(server: &str, variables: &[(&str, &str)]) -> Option<String> {
         let environment: Environment = variables.iter().copied().collect();
         let server = Address::parse(server).unwrap();
-        let found = of_environment(&environment, &server).unwrap();
-        found.map(|proxy| proxy.to_string())
+        let proxies = Proxies::of_environment(&environment, &server).unwrap();
+        let found = proxies.toward(&server.join("/", &[]));
+        found.map(ToString::to_string)
     }
 
     #[test]
@@ -269,7 +305,7 @@ mod tests {
     fn says_what_is_wrong_without_the_text() {
         let environment: Environment = [("http_proxy", "ftp://me:hunter2@p")].into_iter().collect();
         let server = Address::parse("http://v.test").unwrap();
-        let error = of_environment(&environment, &server).unwrap_err();
+        let error = Proxies::of_environment(&environment, &server).unwrap_err();
         assert_eq!(error, ("http_proxy", ProxyError::Scheme));
         assert_eq!(Proxy::parse("http://"), Err(ProxyError::NotAUrl));
         assert_eq!(Proxy::parse("a b"), Err(ProxyError::NotAUrl));

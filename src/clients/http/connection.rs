@@ -54,8 +54,7 @@ impl Connections {
     ) -> Result<(&reqwest::Client, Url), Arc<reqwest::Error>> {
         let is_tls = url.scheme() == "https";
         let cell = if is_tls { &self.tls } else { &self.plain };
-        let real_host = url.host_str().unwrap_or_default();
-        let client = cell.get_or_init(|| build(config, is_tls, real_host).map_err(Arc::new));
+        let client = cell.get_or_init(|| build(config, &url).map_err(Arc::new));
         let client = client.as_ref().map_err(Arc::clone)?;
         if let Some(name) = config.tls.server_name.as_ref().filter(|_| is_tls) {
             // A name that is no host was refused by the settings.
@@ -85,23 +84,21 @@ impl Connections {
     /// Makes the client for the address at once where that is cheap, so that settings that do not fit together are told
     /// before anything is sent.
     pub(super) fn check(&self, config: &Config) -> Result<(), Arc<reqwest::Error>> {
-        let is_tls = config.address.is_tls();
-        if is_tls && config.tls.needs_system_roots() {
+        if config.address.is_tls() && config.tls.needs_system_roots() {
             return Ok(());
         }
+        let url = config.address.join("/", &[]);
         if config.srv.is_some() {
             // Made again for where the server is found to be.
-            return build(config, is_tls, "").map(drop).map_err(Arc::new);
+            return build(config, &url).map(drop).map_err(Arc::new);
         }
-        self.client(config, config.address.join("/", &[])).map(drop)
+        self.client(config, url).map(drop)
     }
 }
 
-fn build(
-    config: &Config,
-    is_tls: bool,
-    real_host: &str,
-) -> Result<reqwest::Client, reqwest::Error> {
+/// A client for what lies at this URL: redirects lead to one other place at most.
+fn build(config: &Config, url: &Url) -> Result<reqwest::Client, reqwest::Error> {
+    let is_tls = url.scheme() == "https";
     let mut builder = reqwest::Client::builder()
         .no_proxy()
         .redirect(reqwest::redirect::Policy::none())
@@ -113,12 +110,14 @@ fn build(
     let mut needs_tls = is_tls;
     if let Some(socket) = config.address.socket() {
         builder = builder.unix_socket(socket);
-    } else if let Some(proxy) = &config.proxy {
+    } else if let Some(proxy) = config.proxies.toward(url) {
         builder = builder.proxy(proxy.for_all()?);
         needs_tls |= proxy.is_tls();
     }
     if config.tls.server_name.is_some() && is_tls {
-        builder = builder.dns_resolver(Arc::new(name::OneHost::new(real_host)));
+        builder = builder.dns_resolver(Arc::new(name::OneHost::new(
+            url.host_str().unwrap_or_default(),
+        )));
     }
     if config.tls.server_name.is_some() || config.srv.is_some() {
         // HTTP/2 would take the host from the URL, which holds the name for TLS, or where a service is.

@@ -21,7 +21,7 @@ use self::connection::Connections;
 pub use self::error::{Error, ErrorKind, TlsFault};
 pub use self::headers::{HeaderError, Headers};
 use super::address::{Address, authority};
-use super::proxy::Proxy;
+use super::proxy::{Proxies, Proxy};
 use super::rate::{Limiter, Rate};
 use super::retry::{self, Policy};
 use super::srv::Srv;
@@ -39,7 +39,7 @@ pub struct Config {
     /// Whom it must be, and who we are.
     pub tls: Tls,
     /// What leads there, if it is not reached directly.
-    pub proxy: Option<Proxy>,
+    pub proxies: Proxies,
     /// Whether an address without a port names a service, to be looked up in DNS.
     pub srv: Option<Srv>,
     /// What every request carries besides.
@@ -52,6 +52,15 @@ pub struct Config {
     pub timeout: Option<Duration>,
     /// Whether one redirect within the server is followed.
     pub follow_redirect: bool,
+}
+
+impl Config {
+    /// Whether TLS goes through a proxy, also after a redirect up to it: there it cannot ask for another name.
+    pub fn is_tls_proxied(&self) -> bool {
+        let mut url = self.address.join("/", &[]);
+        let is_tls = url.set_scheme("https").is_ok();
+        is_tls && self.address.socket().is_none() && self.proxies.toward(&url).is_some()
+    }
 }
 
 /// A client for one server. Connections are kept and shared.
@@ -140,7 +149,8 @@ impl Client {
 
     /// What leads to it, if it is not reached directly.
     pub fn proxy(&self) -> Option<&Proxy> {
-        self.config.proxy.as_ref()
+        let address = &self.config.address;
+        self.config.proxies.toward(&address.join("/", &[]))
     }
 
     /// Makes the request until there is an answer that is worth no further try. The last answer counts, also when it

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use manifuse::backends::{Answer, Error, ErrorKind, Outcome};
 use manifuse::clients::Address;
 use manifuse::clients::http::{Call, Config, Headers};
-use manifuse::clients::proxy::Proxy;
+use manifuse::clients::proxy::{Proxies, Proxy};
 use manifuse::clients::tls::Tls;
 use manifuse::diagnostics::{Diagnostic, Fault, Place, Source, Span};
 use manifuse::env::{Environment, Options, Origin, Setting};
@@ -115,7 +115,7 @@ fn requests_show_no_credential() {
     let config = Config {
         address,
         tls: Tls::default(),
-        proxy: Some(proxy),
+        proxies: Proxies::of_setting(proxy),
         srv: None,
         headers,
         rate: None,

@@ -118,21 +118,39 @@ fn a_tunnel_that_is_refused_shows_no_password() {
     assert!(proxy.requests()[0].header("x-vault-token").is_none());
 }
 
+/// The URL's host is the TLS name then, and a proxy would be asked to connect to that.
 #[test]
 fn a_server_name_and_a_proxy_do_not_go_together() {
-    let settings = [
-        ("VAULT_ADDR", "https://vault.invalid"),
-        ("VAULT_PROXY_ADDR", "http://127.0.0.1:1"),
-        ("VAULT_TLS_SERVER_NAME", "v"),
-        ("AVP_AUTH_TYPE", "token"),
-        ("VAULT_TOKEN", "t"),
-    ];
-    let error = super::open(&settings).err().unwrap();
-    assert_eq!(
-        error.to_string(),
-        "error encountered setting up default configuration: \
-         VAULT_TLS_SERVER_NAME: it does not work through a proxy"
-    );
+    let open = |system: &[(&str, &str)], address: &str, more: &[(&str, &str)]| {
+        let environment: Environment = system.iter().copied().collect();
+        let settings = [
+            ("VAULT_ADDR", address),
+            ("VAULT_TLS_SERVER_NAME", "v"),
+            ("AVP_AUTH_TYPE", "token"),
+            ("VAULT_TOKEN", "t"),
+        ];
+        open_in(&environment, &[&settings[..], more].concat())
+    };
+    let (tls, plain) = ("https://vault.invalid", "http://vault.invalid");
+    let system = [("https_proxy", "http://127.0.0.1:1")];
+    for outcome in [
+        open(&[], tls, &[("VAULT_PROXY_ADDR", "http://127.0.0.1:1")]),
+        open(&[], tls, &[("VAULT_HTTP_PROXY", "http://127.0.0.1:1")]),
+        open(&system, tls, &[]),
+        // A redirect may lead up to TLS.
+        open(&system, plain, &[]),
+    ] {
+        let error = outcome.err().unwrap();
+        assert_eq!(
+            error.to_string(),
+            "error encountered setting up default configuration: \
+             VAULT_TLS_SERVER_NAME: it does not work through a proxy"
+        );
+        assert!(error.hint.unwrap().contains("NO_PROXY"));
+    }
+    let excepted = [system[0], ("NO_PROXY", ".invalid")];
+    assert!(open(&excepted, tls, &[]).is_ok());
+    assert!(open(&[("HTTP_PROXY", "http://127.0.0.1:1")], plain, &[]).is_ok());
 }
 
 #[test]

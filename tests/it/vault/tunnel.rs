@@ -6,7 +6,7 @@ use std::net::{TcpListener, TcpStream};
 use std::sync::{Arc, Mutex};
 use std::thread;
 
-use super::{TOKEN, fetch, kv2, open};
+use super::{TOKEN, fetch, kv2, open, open_in};
 use crate::support::certificates::Certificates;
 use crate::support::server::{Reply, Server};
 
@@ -112,4 +112,36 @@ fn https_goes_through_a_tunnel_that_sees_no_token() {
 fn socks_gets_name_and_password() {
     let wishes = read(socks, |address| format!("socks5://me:pass@{address}"));
     assert_eq!(wishes, ["vault.invalid:8200 by me with pass"]);
+}
+
+#[test]
+fn a_redirect_up_to_tls_takes_the_proxy_for_tls() {
+    let certificates = Certificates::new(&["vault.invalid"]);
+    let secure = Server::start_tls(certificates.server(), |_| {
+        Reply::json(200, kv2(r#"{"k":"v"}"#))
+    });
+    let target = secure.url();
+    let (address, wishes) = proxy(target.rsplit('/').next().unwrap(), connect);
+    let plain = Server::start(|_| {
+        Reply::new(307, "").with_header("Location", "https://vault.invalid:8200/v1/kv/data/a")
+    });
+    let url = plain.url();
+    let environment = [("HTTP_PROXY", url.as_str()), ("HTTPS_PROXY", &address)];
+    let settings = [
+        ("VAULT_ADDR", "http://vault.invalid:8200"),
+        ("AVP_AUTH_TYPE", "token"),
+        ("VAULT_TOKEN", TOKEN),
+        ("VAULT_CACERT_BYTES", &certificates.ca_pem),
+    ];
+    let backend = open_in(&environment.into_iter().collect(), &settings).unwrap();
+    fetch(backend.as_ref(), "kv/data/a").unwrap();
+    assert_eq!(
+        plain.lines(),
+        ["GET http://vault.invalid:8200/v1/kv/data/a"]
+    );
+    assert_eq!(
+        *wishes.lock().unwrap(),
+        ["CONNECT vault.invalid:8200 HTTP/1.1"]
+    );
+    assert_eq!(secure.requests().len(), 1);
 }

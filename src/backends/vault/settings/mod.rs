@@ -12,7 +12,7 @@ use self::value::{described, duration, flag, number, parse_bool, wrong};
 use super::auth::{self, Method};
 use crate::backends::registry::SettingsError;
 use crate::clients::http::{Config, Headers};
-use crate::clients::proxy::{self, Proxy};
+use crate::clients::proxy::{Proxies, Proxy};
 use crate::clients::rate::Rate;
 use crate::clients::retry::Policy;
 use crate::clients::srv::Srv;
@@ -66,6 +66,8 @@ pub(super) const KEYS: &[(&str, &str)] = &[
     ("VAULT_WRAP_TTL", "wrapTtl"),
 ];
 
+const WITHOUT_A_PROXY: &str = "leave out the name, or the proxy: by VAULT_PROXY_ADDR, VAULT_HTTP_PROXY, or HTTPS_PROXY (NO_PROXY names hosts to reach without it)";
+
 /// What a Vault backend runs on.
 pub(super) struct Settings {
     pub(super) http: Config,
@@ -90,7 +92,7 @@ impl Settings {
         let (key, address) = address(options)?;
         let timeout = duration(options, "VAULT_CLIENT_TIMEOUT")?.unwrap_or(Duration::from_mins(1));
         let http = Config {
-            proxy: proxy(options, environment, &address)?,
+            proxies: proxies(options, environment, &address)?,
             address,
             tls: tls(options)?,
             headers: headers(options)?,
@@ -104,12 +106,9 @@ impl Settings {
             timeout: Some(timeout).filter(|timeout| !timeout.is_zero()),
             follow_redirect: !flag(options, "VAULT_DISABLE_REDIRECTS")?,
         };
-        if http.tls.server_name.is_some() && http.proxy.is_some() {
-            return Err(wrong(
-                options,
-                "VAULT_TLS_SERVER_NAME",
-                "it does not work through a proxy",
-            ));
+        if http.tls.server_name.is_some() && http.is_tls_proxied() {
+            let problem = "it does not work through a proxy";
+            return Err(wrong(options, "VAULT_TLS_SERVER_NAME", problem).hint(WITHOUT_A_PROXY));
         }
         Ok(Self {
             http,
@@ -134,18 +133,18 @@ fn address(options: &Options) -> Result<(&'static str, Address), SettingsError> 
 }
 
 /// The proxy of a setting, for all addresses; else that of the system, for those that it is for.
-fn proxy(
+fn proxies(
     options: &Options,
     environment: &Environment,
     address: &Address,
-) -> Result<Option<Proxy>, SettingsError> {
+) -> Result<Proxies, SettingsError> {
     let hint = "for example http://proxy.example.com:3128";
     if let Some(key) = first_set(options, &["VAULT_PROXY_ADDR", "VAULT_HTTP_PROXY"]) {
         let text = options.text(key).unwrap_or_default();
         let proxy = Proxy::parse(text).map_err(|error| wrong(options, key, error).hint(hint))?;
-        return Ok(Some(proxy));
+        return Ok(Proxies::of_setting(proxy));
     }
-    proxy::of_environment(environment, address)
+    Proxies::of_environment(environment, address)
         .map_err(|(name, error)| setup(&format!("{name}: {error}")).hint(hint))
 }
 
