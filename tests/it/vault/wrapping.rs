@@ -112,15 +112,15 @@ fn the_next_run_needs_it_no_more() {
 fn it_is_opened_again_only_when_it_is_another_one() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("wrapped");
-    let (logins, spent) = (AtomicUsize::new(0), Mutex::new(BTreeSet::new()));
+    let (count, spent) = (AtomicUsize::new(0), Mutex::new(BTreeSet::new()));
     let server = Server::start(move |request: &Request| {
         let token = request.header("x-vault-token").unwrap_or_default();
         let data = match request.line().as_str() {
             LOOKUP => r#"{"creation_path":"auth/approle/role/app/secret-id"}"#.to_owned(),
             UNWRAP => format!(r#"{{"secret_id":"of-{token}"}}"#),
             LOGIN => {
-                let login = logins.fetch_add(1, Ordering::SeqCst);
-                return Reply::json(200, auth(&format!("t.{login}")));
+                let number = count.fetch_add(1, Ordering::SeqCst);
+                return Reply::json(200, auth(&format!("t.{number}")));
             }
             // A token is good for one read.
             _ if spent.lock().unwrap().insert(token.to_owned()) => {
@@ -143,11 +143,11 @@ fn it_is_opened_again_only_when_it_is_another_one() {
     assert_eq!(server.lines(), [&first[..], &again, &rotated].concat());
     let requests = server.requests();
     let logins = requests.iter().filter(|request| request.line() == LOGIN);
-    let sent: Vec<_> = logins
+    let bodies: Vec<_> = logins
         .map(|login| String::from_utf8_lossy(&login.body).into_owned())
         .collect();
     let body = |token| format!(r#"{{"role_id":"r","secret_id":"of-{token}"}}"#);
-    assert_eq!(sent, ["first", "first", "second"].map(body));
+    assert_eq!(bodies, ["first", "first", "second"].map(body));
 }
 
 #[test]
