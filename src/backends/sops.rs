@@ -15,7 +15,7 @@ use crate::diagnostics::{Explain as _, Source, io_reason};
 use crate::env::{Environment, Options};
 use crate::files::{FileError, Files};
 use crate::secret::{Map, Value};
-use crate::sops::{self, Encrypted, Format, Identities, Sources};
+use crate::sops::{self, Encrypted, Format, Identities, MacCheck, Sources};
 
 /// The registry's line. The keys without a name of our own are only looked up.
 pub(super) const TYPE: Type = Type {
@@ -117,7 +117,10 @@ fn decrypt(source: &Source, format: Format, identities: &Identities) -> Result<M
     let wrong = |error| undecryptable(source, &error);
     let encrypted = Encrypted::parse(source.text(), format).map_err(wrong)?;
     let key = encrypted.data_key(identities).map_err(wrong)?;
-    let documents = encrypted.decrypt(&key).map_err(wrong)?.into_documents();
+    let documents = encrypted
+        .decrypt(&key, MacCheck::Required)
+        .map_err(wrong)?
+        .into_documents();
     Ok(documents.into_iter().next().map(merged).unwrap_or_default())
 }
 

@@ -6,6 +6,7 @@ use std::time::Duration;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 
+use super::sops::SopsCommand;
 use crate::diagnostics::{Diagnostic, Fault, Format, LevelList, warning_names};
 use crate::env::Environment;
 
@@ -50,6 +51,11 @@ pub(super) enum Command {
     Config {
         #[command(subcommand)]
         command: ConfigCommand,
+    },
+    /// Reads files that are encrypted by sops
+    Sops {
+        #[command(subcommand)]
+        command: SopsCommand,
     },
     /// Prints the version
     Version,

@@ -11,6 +11,7 @@ mod instances;
 mod pflag;
 mod progress;
 mod report;
+mod sops;
 #[cfg(test)]
 mod tests;
 
@@ -45,11 +46,12 @@ pub struct Process<'a> {
     pub terminal: bool,
 }
 
-/// By which name the program was called. It behaves as AVP does by AVP's.
+/// By which name the program was called. It behaves as AVP does by AVP's, and as sops by sops's.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Name {
     Manifuse,
     Avp,
+    Sops,
 }
 
 /// The exit code of a failed run whose reason is the command line.
@@ -60,10 +62,11 @@ pub fn run(mut process: Process<'_>) -> u8 {
     let name = name(&process.arguments);
     let run = AssertUnwindSafe(|| match name {
         Name::Avp => avp::run(&mut process),
+        Name::Sops => sops::run_by_name(&mut process),
         Name::Manifuse => manifuse(&mut process),
     });
     catch_unwind(run).unwrap_or(match name {
-        Name::Avp => 1,
+        Name::Avp | Name::Sops => 1,
         Name::Manifuse => Fault::Bug.exit_code(),
     })
 }
@@ -74,6 +77,7 @@ fn name(arguments: &[OsString]) -> Name {
         .and_then(|name| Path::new(name).file_stem());
     match called {
         Some(stem) if stem == avp::NAME => Name::Avp,
+        Some(stem) if stem == sops::NAME => Name::Sops,
         _ => Name::Manifuse,
     }
 }
@@ -87,6 +91,7 @@ fn manifuse(process: &mut Process<'_>) -> u8 {
         None => print(process, Cli::command().render_long_help().to_string()),
         Some(Command::Generate(flags)) => generate::run(*flags, Name::Manifuse, process),
         Some(Command::Config { command }) => config::run(command, process),
+        Some(Command::Sops { command }) => sops::run(command, Name::Manifuse, process),
         Some(Command::Version) => {
             print(process, format!("manifuse {}\n", env!("CARGO_PKG_VERSION")))
         }

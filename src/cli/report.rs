@@ -124,8 +124,8 @@ impl Reporter {
         let text = self.text(&told, failure.lead);
         let _ = stderr.write_all(text.as_bytes());
         match self.name {
-            Name::Manifuse => diagnostics::exit_code(&told),
             Name::Avp => 1,
+            Name::Manifuse | Name::Sops => diagnostics::exit_code(&told),
         }
     }
 

@@ -74,6 +74,15 @@ impl Metadata {
     }
 }
 
+/// Whether a block says what every file has that SOPS wrote.
+pub(super) fn is_complete(block: &Node) -> bool {
+    let Kind::Map(branch) = &block.kind else {
+        return false;
+    };
+    let has = |name| Fields(branch).word(name).is_ok_and(|text| !text.is_empty());
+    has("mac") && has("version")
+}
+
 /// The entries of a mapping, by name.
 #[derive(Clone, Copy)]
 struct Fields<'a>(&'a Branch);

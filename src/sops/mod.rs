@@ -5,24 +5,28 @@
 //! is a library of its own: it knows no manifests.
 
 mod cipher;
+mod config;
 mod decrypt;
 mod document;
 mod error;
 mod keys;
 mod mac;
 mod metadata;
+mod path;
 mod selector;
 mod tree;
 
+pub use config::layout_of;
 pub use document::{Format, Layout};
 pub use error::{Error, NoKey, ValueError};
 pub use keys::{DataKey, Identities, Sources};
+pub use path::{InvalidPath, NotFound, TreePath};
 
 use zeroize::Zeroizing;
 
 use self::metadata::Metadata;
 use self::tree::Branch;
-use crate::secret::Map;
+use crate::secret::{Map, Text};
 
 /// An encrypted text, taken apart. Nothing in it is secret but what its author left unencrypted.
 pub struct Encrypted<'a> {
@@ -56,10 +60,30 @@ impl<'a> Encrypted<'a> {
     }
 
     /// Decrypts all values and checks the MAC over them.
-    pub fn decrypt(self, key: &DataKey) -> Result<Decrypted, Error> {
-        let metadata = &self.metadata;
-        let documents = decrypt::documents(self.documents, metadata, key, self.text, self.format)?;
+    pub fn decrypt(self, key: &DataKey, check: MacCheck) -> Result<Decrypted, Error> {
+        let (text, format) = (self.text, self.format);
+        let documents =
+            decrypt::documents(self.documents, &self.metadata, key, text, format, check)?;
         Ok(Decrypted { documents })
+    }
+}
+
+/// Whether the MAC over all values must be right. Each encrypted value is bound to its place in any case.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum MacCheck {
+    /// Nothing comes out unless it is.
+    Required,
+    /// The user said that something else has changed the document.
+    Skipped,
+}
+
+/// Whether a text is an encrypted file: a `sops` block with a MAC and a version.
+pub fn is_encrypted(text: &str, format: Format) -> Result<bool, Error> {
+    let mut documents = document::read(text, format)?;
+    match document::take_block(&mut documents, format) {
+        Ok(block) => Ok(metadata::is_complete(&block)),
+        Err(Error::NoMetadata) => Ok(false),
+        Err(error) => Err(error),
     }
 }
 
@@ -69,11 +93,49 @@ impl Decrypted {
         self.documents.into_iter().map(tree::into_map).collect()
     }
 
+    /// The first document's values as environment variables, in order.
+    ///
+    /// # Errors
+    /// A value is a list or a mapping.
+    pub fn variables(&self) -> Result<Vec<(String, Text)>, Error> {
+        self.documents
+            .first()
+            .map_or(Ok(Vec::new()), document::variables)
+    }
+
     /// The documents as a text of a format, byte for byte as SOPS prints them.
     ///
     /// # Errors
     /// The format cannot hold them: lists in a dotenv file, a top-level text in an INI file.
     pub fn write(&self, format: Format, layout: Layout) -> Result<Zeroizing<Vec<u8>>, Error> {
-        document::write(&self.documents, format, layout)
+        let documents: Vec<&Branch> = self.documents.iter().collect();
+        document::write(&documents, format, layout)
     }
+
+    /// What a path leads to in the first document, as a text of a format: strings as they are, a mapping as a document
+    /// with the further documents behind it.
+    ///
+    /// # Errors
+    /// The path leads nowhere, or the format cannot hold what it leads to.
+    pub fn extract(
+        &self,
+        path: &TreePath,
+        format: Format,
+        layout: Layout,
+    ) -> Result<Zeroizing<Vec<u8>>, ExtractError> {
+        let (first, others) = self.documents.split_first().ok_or(Error::NoMetadata)?;
+        let node = path.find(first)?;
+        Ok(document::write_value(node, others, format, layout)?)
+    }
+}
+
+/// Why a part of a file cannot be taken out of it.
+#[derive(Debug, thiserror::Error)]
+pub enum ExtractError {
+    /// The path leads nowhere.
+    #[error(transparent)]
+    NotFound(#[from] NotFound),
+    /// The format cannot hold the part.
+    #[error(transparent)]
+    Format(#[from] Error),
 }

@@ -22,6 +22,13 @@ line:
     printed              what `sops decrypt` prints, byte for byte
     json                 what it prints with `--output-type json`: the first document (left out for binary files)
 
+`commands.txt` holds what was asked of the program by the name `sops`:
+
+    args […]             its arguments, as JSON
+    file NAME            a file that lies there, in the lines that follow
+    exit NUMBER          sops's exit code
+    result NAME          what must come out on `stdout` or in that file, in the lines that follow
+
 A text is lines that begin with `|` (as they are, with a line feed) or `%` (escaped as in C, in bytes, and without a line feed of
 their own).
 """
@@ -48,6 +55,7 @@ LATER = [
 ]
 # Commands and switches of later versions, not the format.
 LEFT_OUT = {"input-type-unknown-suffix", "order-duplicate"}
+COMMANDS = {"decrypt", "exec-env", "exec-file", "filestatus"}
 AREAS = {
     "flat": ("binary-", "dotenv-", "ini-", "v313-binary", "v313-dotenv", "v313-ini", "tamper-dotenv", "tamper-ini"),
     "keys": ("age-", "shamir-", "mixed-", "pgp-", "order-", "aws-", "azure-", "gcp-", "vault-"),
@@ -118,6 +126,30 @@ def bundle(name, case, folder):
     return out
 
 
+def command(name, case, folder):
+    """One run of sops: a round trip, or a case whose arguments say more than which file."""
+    before = os.path.join(folder, "before")
+    out = [f"case {name}", f"rule {case['rule']}"]
+    out.append("args " + json.dumps(case.get("command") or ["decrypt", *case["args"], case["file"]]))
+    out.append("keys " + " ".join(os.path.basename(key).removesuffix(".agekey") for key in case["keys"]))
+    for file in sorted(os.listdir(before)) if os.path.isdir(before) else [case["file"]]:
+        out += [f"file {file}"] + lines(read(before if os.path.isdir(before) else folder, file))
+    out.append("exit " + read(folder, "sops.exit").strip())
+    result = case.get("result", "stdout")
+    text = read(folder, "stdout.txt")
+    if text is None and case["expect"] == "decrypt":
+        plain = sorted(name for name in os.listdir(folder) if name.startswith("plain.") and name != "plain.json")
+        text = read(folder, (plain or ["plain.json"])[0])
+    if text is not None:
+        out += [f"result {result}"] + lines(text)
+    return out
+
+
+def is_command(name, case):
+    asked = case.get("command") or (["decrypt", *case["args"]] if case["args"] else [""])
+    return asked[0] in COMMANDS and all(key.startswith("age/") for key in case["keys"])
+
+
 def main():
     source = sys.argv[1]
     target = os.path.join(os.path.dirname(os.path.abspath(__file__)), "sops")
@@ -131,6 +163,14 @@ def main():
             continue
         area = next(area for area in sorted(AREAS, key=lambda a: a not in ("json", "flat")) if name.startswith(AREAS[area]))
         areas[area].append(bundle(name, case, folder))
+    areas["commands"] = []
+    for kind in ("cases", "roundtrip"):
+        for name in sorted(os.listdir(os.path.join(source, kind))):
+            folder = os.path.join(source, kind, name)
+            with open(os.path.join(folder, "case.json"), encoding="utf-8") as file:
+                case = json.load(file)
+            if is_command(name, case):
+                areas["commands"].append(command(name, case, folder))
     for area, cases in areas.items():
         used = {key for case in cases for line in case if line.startswith("keys ") for key in line.split()[1:]}
         head = ["# Written by bundle_sops.py, which explains the format. Every key is a test key that protects nothing."]

@@ -42,6 +42,7 @@ mod rooms;
 mod sops;
 #[cfg(test)]
 mod sops_backend;
+mod sops_commands;
 #[cfg(test)]
 #[path = "../support/mod.rs"]
 mod support;

@@ -7,7 +7,7 @@ use std::path::Path;
 use manifuse::diagnostics::Explain as _;
 use manifuse::env::{Options, Origin, Setting};
 use manifuse::secret::{Map, Value};
-use manifuse::sops::{Decrypted, Encrypted, Error, Format, Identities, Layout, Sources};
+use manifuse::sops::{Decrypted, Encrypted, Error, Format, Identities, Layout, MacCheck, Sources};
 use proptest::prelude::*;
 use proptest::sample::{Index, select};
 
@@ -40,7 +40,7 @@ fn decrypt(case: &Case, text: &str, identities: &Identities) -> Result<Vec<Map>,
 fn open(case: &Case, text: &str, identities: &Identities) -> Result<Decrypted, Error> {
     let encrypted = Encrypted::parse(text, format(case))?;
     let key = encrypted.data_key(identities)?;
-    encrypted.decrypt(&key)
+    encrypted.decrypt(&key, MacCheck::Required)
 }
 
 fn format(case: &Case) -> Format {

@@ -42,6 +42,11 @@ impl Program {
         Self::named("argocd-vault-plugin", args)
     }
 
+    /// The program called `sops`, by a link of that name.
+    pub(crate) fn sops<A: Into<String>>(args: impl IntoIterator<Item = A>) -> Self {
+        Self::named("sops", args)
+    }
+
     fn named<A: Into<String>>(name: &'static str, args: impl IntoIterator<Item = A>) -> Self {
         let folder = tempfile::tempdir().unwrap();
         for name in ["bin", "home", "work"] {

@@ -18,6 +18,14 @@ pub(crate) struct Case {
     pub(crate) printed: Option<Vec<u8>>,
     /// What sops prints as JSON, if that is another format.
     pub(crate) json: Option<Vec<u8>>,
+    /// The arguments of a run of sops.
+    pub(crate) args: Vec<String>,
+    /// The files that lie there.
+    pub(crate) files: Vec<(String, Vec<u8>)>,
+    /// sops's exit code.
+    pub(crate) exit: i32,
+    /// Where something must come out, and what.
+    pub(crate) result: Option<(String, Vec<u8>)>,
 }
 
 /// The cases of a bundle.
@@ -70,6 +78,10 @@ fn field(case: &mut Case, word: &str, rest: &str, text: Vec<u8>, keys: &BTreeMap
         "expect" => rest.clone_into(&mut case.expect),
         "encrypted" => case.encrypted = String::from_utf8(text).unwrap(),
         "json" => case.json = Some(text),
+        "args" => case.args = serde_json::from_str(rest).unwrap(),
+        "file" => case.files.push((rest.to_owned(), text)),
+        "exit" => case.exit = rest.parse().unwrap(),
+        "result" => case.result = Some((rest.to_owned(), text)),
         "printed" => case.printed = Some(text),
         other => panic!("{other} is no word of a bundle"),
     }

@@ -17,12 +17,16 @@ pub(super) enum Indent {
 
 /// A document, with a line end behind it.
 pub(super) fn document(branch: &Branch, indent: Indent) -> Result<Zeroizing<String>, Error> {
-    let mut writer = Writer {
-        out: Zeroizing::new(String::new()),
-        indent,
-    };
+    let mut writer = Writer::new(indent);
     writer.branch(branch, 0)?;
     writer.out.push('\n');
+    Ok(writer.out)
+}
+
+/// A value, without a line end.
+pub(super) fn value(node: &Node, indent: Indent) -> Result<Zeroizing<String>, Error> {
+    let mut writer = Writer::new(indent);
+    writer.node(node, 0)?;
     Ok(writer.out)
 }
 
@@ -32,6 +36,13 @@ struct Writer {
 }
 
 impl Writer {
+    fn new(indent: Indent) -> Self {
+        Self {
+            out: Zeroizing::new(String::new()),
+            indent,
+        }
+    }
+
     fn node(&mut self, node: &Node, depth: usize) -> Result<(), Error> {
         match &node.kind {
             Kind::Null => self.out.push_str("null"),

@@ -213,12 +213,12 @@ fn take_flat(document: &mut Branch) -> Result<Node, Error> {
 
 /// Documents as a text of a format, byte for byte as SOPS prints them. All formats but YAML hold only the first one.
 pub(super) fn write(
-    documents: &[Branch],
+    documents: &[&Branch],
     format: Format,
     layout: Layout,
 ) -> Result<Zeroizing<Vec<u8>>, Error> {
     let empty = Branch::new();
-    let first = documents.first().unwrap_or(&empty);
+    let first = documents.first().copied().unwrap_or(&empty);
     match format {
         Format::Yaml => Ok(into_bytes(yaml_writer::documents(
             documents,
@@ -231,12 +231,35 @@ pub(super) fn write(
     }
 }
 
+/// One value as a text of a format: strings as they are, a mapping as a document with `others` behind it, anything else
+/// as the format spells it.
+pub(super) fn write_value(
+    node: &Node,
+    others: &[Branch],
+    format: Format,
+    layout: Layout,
+) -> Result<Zeroizing<Vec<u8>>, Error> {
+    match (&node.kind, format) {
+        (Kind::Leaf(Leaf::String(text)), _) => Ok(Zeroizing::new(text.expose().to_vec())),
+        (Kind::Map(branch), _) => {
+            let documents: Vec<&Branch> = [branch].into_iter().chain(others).collect();
+            write(&documents, format, layout)
+        }
+        (_, Format::Yaml) => Ok(into_bytes(yaml_writer::value(node, layout.yaml_indent))),
+        (_, Format::Json | Format::Ini) => json_writer::value(node, layout.json()).map(into_bytes),
+        (_, Format::Dotenv | Format::Binary) => {
+            let reason = "only a text can be taken out of a file of this format";
+            Err(Error::structure(node.span, reason))
+        }
+    }
+}
+
 fn into_bytes(mut text: Zeroizing<String>) -> Zeroizing<Vec<u8>> {
     Zeroizing::new(std::mem::take(&mut *text).into_bytes())
 }
 
 /// The bytes that a binary file holds.
-fn binary(documents: &[Branch]) -> Result<Zeroizing<Vec<u8>>, Error> {
+fn binary(documents: &[&Branch]) -> Result<Zeroizing<Vec<u8>>, Error> {
     let wrong = || {
         let reason = "only a document with a text under the key data can be printed as binary";
         Error::structure(Span::at(0), reason)
@@ -252,6 +275,23 @@ fn binary(documents: &[Branch]) -> Result<Zeroizing<Vec<u8>>, Error> {
         Some(Kind::Leaf(Leaf::String(text))) => Ok(Zeroizing::new(text.expose().to_vec())),
         _ => Err(wrong()),
     }
+}
+
+/// The entries of a document as environment variables.
+pub(super) fn variables(document: &Branch) -> Result<Vec<(String, Text)>, Error> {
+    let entries = document.iter().filter_map(|item| match item {
+        Item::Entry(key, node) => Some((key, node)),
+        Item::Comment(_) => None,
+    });
+    entries
+        .map(|(key, node)| {
+            let text = flat_text(node).ok_or_else(|| {
+                let reason = format!("the environment cannot hold the list or mapping {key}");
+                Error::structure(node.span, reason)
+            })?;
+            Ok((key.clone(), text))
+        })
+        .collect()
 }
 
 /// A value as a flat format writes it; `None` for lists and mappings.

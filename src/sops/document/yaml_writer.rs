@@ -9,7 +9,7 @@ use crate::sops::tree::{Branch, Comment, Element, Item, Kind, Node};
 const LONGEST_KEY: usize = 128;
 
 /// All documents of a file. `step` is the indentation of mappings.
-pub(super) fn documents(documents: &[Branch], step: usize) -> Zeroizing<String> {
+pub(super) fn documents(documents: &[&Branch], step: usize) -> Zeroizing<String> {
     let mut writer = Writer::new(step);
     for (index, branch) in documents.iter().enumerate() {
         if index > 0 {
@@ -17,6 +17,17 @@ pub(super) fn documents(documents: &[Branch], step: usize) -> Zeroizing<String> 
         }
         writer.document(branch);
     }
+    writer.finish()
+}
+
+/// A value that is no mapping, as a document of its own.
+pub(super) fn value(node: &Node, step: usize) -> Zeroizing<String> {
+    let mut writer = Writer::new(step);
+    match &node.kind {
+        Kind::List(elements) if is_block(node) => writer.list(elements, 0),
+        _ => writer.scalar(node, writer.step, &[]),
+    }
+    writer.end_line();
     writer.finish()
 }
 

@@ -2,6 +2,8 @@
 //!
 //! `secrets.enc.yaml` was written by the real sops; it holds [`VALUE`] and, not encrypted, [`NEIGHBOUR`].
 
+use crate::support::program::Program;
+
 use super::{CREDENTIAL, Case, DECODED, KEY, NEIGHBOUR, VALUE, case, check};
 
 const FILE: &str = include_str!("secrets.enc.yaml");
@@ -22,6 +24,52 @@ fn files_that_were_changed() {
 #[test]
 fn values_that_do_not_fit() {
     check(&values());
+}
+
+/// The commands, by both names, in every way they fail.
+#[test]
+fn commands_that_fail() {
+    let plain = FILE.replacen("sops:", "extra: [a]\nsops:", 1);
+    let moved = FILE.replacen(NEIGHBOUR, "another", 1);
+    for (args, text, code) in [
+        (
+            &["decrypt", "--extract", "[\"none\"]", "f.yaml"][..],
+            FILE,
+            1,
+        ),
+        (
+            &["decrypt", "--extract", "[\"user\"][0]", "f.yaml"],
+            FILE,
+            1,
+        ),
+        (&["decrypt", "--extract", "user", "f.yaml"], FILE, 91),
+        (&["decrypt", "--output-type", "binary", "f.yaml"], FILE, 4),
+        (&["decrypt", "--output-type", "ini", "f.yaml"], FILE, 4),
+        (&["decrypt", "--output", "no/where", "f.yaml"], FILE, 3),
+        (&["decrypt", "--input-type", "json", "f.yaml"], FILE, 2),
+        (&["decrypt", "f.yaml"], &plain, 25),
+        (&["decrypt", "f.yaml"], &moved, 51),
+        (&["exec-env", "f.yaml", "exit 7"], FILE, 1),
+        (&["exec-file", "f.yaml", "exit 7"], FILE, 7),
+        (
+            &["exec-file", "--filename", "../f", "f.yaml", "true"],
+            FILE,
+            1,
+        ),
+    ] {
+        let ours = ["sops"].iter().chain(args).copied();
+        for program in [Program::sops(args.to_vec()), Program::manifuse(ours)] {
+            let program = program.file("f.yaml", text).env("SOPS_AGE_KEY", IDENTITY);
+            let run = program.run();
+            let told = String::from_utf8_lossy(&run.stdout).into_owned() + &run.stderr;
+            assert_ne!(run.code, Some(0), "{args:?}");
+            assert!(!told.contains(VALUE), "{args:?}: {told}");
+            assert!(!told.contains(NEIGHBOUR), "{args:?}: {told}");
+        }
+        let program = Program::sops(args.to_vec()).file("f.yaml", text);
+        let run = program.env("SOPS_AGE_KEY", IDENTITY).run();
+        assert_eq!(run.code, Some(code), "{args:?}: {}", run.stderr);
+    }
 }
 
 fn file(case: Case, text: impl Into<Vec<u8>>) -> Case {

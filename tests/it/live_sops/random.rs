@@ -8,7 +8,7 @@ use std::process::{Command, Output};
 use age::secrecy::ExposeSecret as _;
 use manifuse::env::{Options, Origin, Setting};
 use manifuse::secret::Map;
-use manifuse::sops::{Encrypted, Error, Format, Identities, Sources};
+use manifuse::sops::{Encrypted, Error, Format, Identities, MacCheck, Sources};
 
 use crate::sops::{of_map, without_specials};
 use crate::support::tree::{Tree, differences};
@@ -220,7 +220,9 @@ impl Sops<'_> {
 fn decrypt(text: &str, format: Format, identities: &Identities) -> Result<Vec<Map>, Error> {
     let encrypted = Encrypted::parse(text, format)?;
     let key = encrypted.data_key(identities)?;
-    Ok(encrypted.decrypt(&key)?.into_documents())
+    Ok(encrypted
+        .decrypt(&key, MacCheck::Required)?
+        .into_documents())
 }
 
 fn trees(documents: &[Map]) -> Vec<Tree> {

@@ -1,0 +1,76 @@
+//! How a `sops` command fails: the message, and the exit code by either name.
+
+use std::sync::Arc;
+
+use crate::cli::{Name, Process};
+use crate::diagnostics::{self, Diagnostic, Fault, Place, Rendering, Source, Span};
+use crate::sops::Error;
+
+/// sops's exit codes (`sops.md` section 15).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Code {
+    Generic = 1,
+    CannotRead = 2,
+    CannotWrite = 3,
+    CannotEmit = 4,
+    CannotDecrypt = 25,
+    Mac = 51,
+    BadPath = 91,
+    NoFile = 100,
+    DuplicateOrder = 112,
+    NoDataKey = 128,
+}
+
+/// A failed command.
+pub(super) struct Failure {
+    diagnostic: Box<Diagnostic>,
+    code: Code,
+}
+
+impl Failure {
+    pub(super) fn new(code: Code, diagnostic: Diagnostic) -> Self {
+        Self {
+            diagnostic: Box::new(diagnostic),
+            code,
+        }
+    }
+
+    /// Something wrong with an input.
+    pub(super) fn input(code: Code, message: impl Into<String>) -> Self {
+        Self::new(code, Diagnostic::error(Fault::Input, message.into()))
+    }
+
+    /// A file that cannot be opened.
+    pub(super) fn of_file(error: &Error, source: &Arc<Source>) -> Self {
+        let code = match error {
+            Error::NoKey(_) => Code::NoDataKey,
+            Error::Value { .. } => Code::CannotDecrypt,
+            Error::BrokenMac(_) | Error::NoMac | Error::MacMismatch => Code::Mac,
+            Error::NoMetadata => Code::Generic,
+            Error::Syntax(_) | Error::Structure { .. } | Error::Metadata(_) => Code::CannotRead,
+        };
+        let mut diagnostic = Diagnostic::from_error(error);
+        diagnostic.causes = error.causes();
+        let at = Span::at(error.position().unwrap_or_default());
+        Self::new(code, diagnostic.at(Place::new(Arc::clone(source), at)))
+    }
+
+    /// Prints the message; gives the exit code.
+    pub(super) fn tell(self, name: Name, process: &mut Process<'_>) -> u8 {
+        let no_colour = process.environment.get("NO_COLOR");
+        let rendering = Rendering {
+            colours: process.terminal && no_colour.is_none_or(str::is_empty),
+            // What stands in such a file may be what it should have hidden.
+            excerpts: false,
+            ..Rendering::PLAIN
+        };
+        let told = [*self.diagnostic];
+        let _ = process
+            .stderr
+            .write_all(diagnostics::render(&told, rendering).as_bytes());
+        match name {
+            Name::Sops => self.code as u8,
+            Name::Manifuse | Name::Avp => diagnostics::exit_code(&told),
+        }
+    }
+}

@@ -1,0 +1,177 @@
+//! The flags of the `sops` commands: those of sops by their names, with help of our own.
+
+use std::ffi::OsString;
+use std::path::PathBuf;
+
+use clap::{ArgAction, Args, Subcommand};
+
+const DECRYPT_EXAMPLES: &str = "\
+Examples:
+  manifuse sops decrypt secrets.enc.yaml
+  manifuse sops decrypt --extract '[\"db\"][\"password\"]' secrets.enc.yaml
+  manifuse sops decrypt --output-type json app.env
+  manifuse sops decrypt --input-type yaml --output-type yaml < values.enc
+
+A link to the program that is called sops takes the same commands, and the older form: sops -d secrets.enc.yaml";
+
+/// What may be done with encrypted files.
+#[derive(Debug, Subcommand)]
+pub(in crate::cli) enum SopsCommand {
+    /// Prints a file decrypted, byte for byte as sops does
+    #[command(after_long_help = DECRYPT_EXAMPLES)]
+    Decrypt(Box<Decrypt>),
+    /// Says as JSON whether a file is encrypted
+    Filestatus(Filestatus),
+    /// Runs a command with the values of a file in its environment
+    ExecEnv(ExecEnv),
+    /// Runs a command on a decrypted file that only exists while it runs
+    ExecFile(ExecFile),
+}
+
+/// What every command takes.
+#[expect(clippy::doc_markdown, reason = "help texts, printed as they are")]
+#[derive(Args, Clone, Debug, Default)]
+pub(in crate::cli) struct Common {
+    /// A .sops.yaml; without it the nearest one from the working folder upwards [env: SOPS_CONFIG]
+    #[arg(long, value_name = "FILE")]
+    pub(super) config: Option<PathBuf>,
+
+    /// Blanks that YAML is indented by
+    #[arg(long, value_name = "NUMBER")]
+    pub(super) indent: Option<usize>,
+
+    /// Taken and ignored: keys are always at hand in the program itself
+    #[arg(long, hide = true, num_args = 0..=1, require_equals = true, default_missing_value = "true")]
+    pub(super) enable_local_keyservice: Option<String>,
+
+    /// Taken and ignored
+    #[arg(long, hide = true)]
+    pub(super) verbose: bool,
+}
+
+/// How a file is read, and what of it.
+#[derive(Args, Clone, Debug, Default)]
+pub(in crate::cli) struct Reading {
+    /// The file; standard input without it
+    #[arg(value_name = "FILE")]
+    pub(super) file: Option<OsString>,
+
+    /// The format of the file: yaml, json, dotenv, ini or binary; by its name without this
+    #[arg(long, value_name = "FORMAT")]
+    pub(super) input_type: Option<String>,
+
+    /// The format of what is printed; that of the file without this
+    #[arg(long, value_name = "FORMAT")]
+    pub(super) output_type: Option<String>,
+
+    /// The order in which kinds of keys are tried
+    #[arg(long, value_name = "KINDS")]
+    pub(super) decryption_order: Option<String>,
+
+    #[command(flatten)]
+    pub(super) common: Common,
+}
+
+/// The flags of `decrypt`.
+#[expect(
+    clippy::doc_link_with_quotes,
+    reason = "help texts, printed as they are"
+)]
+#[derive(Args, Debug, Default)]
+pub(in crate::cli) struct Decrypt {
+    #[command(flatten)]
+    pub(super) reading: Reading,
+
+    /// Print only what this path leads to, e.g. '["db"]["password"]' or '["hosts"][0]'
+    #[arg(long, value_name = "PATH")]
+    pub(super) extract: Option<String>,
+
+    /// Write into the file itself
+    #[arg(short, long)]
+    pub(super) in_place: bool,
+
+    /// Write into this file
+    #[arg(long, value_name = "FILE")]
+    pub(super) output: Option<PathBuf>,
+
+    /// Print also what was changed since it was encrypted
+    #[arg(long)]
+    pub(super) ignore_mac: bool,
+
+    /// The name by which the format is chosen
+    #[arg(long, value_name = "NAME")]
+    pub(super) filename_override: Option<String>,
+}
+
+/// The flags of `filestatus`.
+#[derive(Args, Debug)]
+pub(in crate::cli) struct Filestatus {
+    /// The file
+    #[arg(value_name = "FILE")]
+    pub(super) file: OsString,
+
+    /// The format of the file
+    #[arg(long, value_name = "FORMAT")]
+    pub(super) input_type: Option<String>,
+
+    #[command(flatten)]
+    pub(super) common: Common,
+}
+
+/// The flags of `exec-env`.
+#[derive(Args, Debug)]
+pub(in crate::cli) struct ExecEnv {
+    /// The file
+    #[arg(value_name = "FILE")]
+    pub(super) file: OsString,
+
+    /// The command, for a shell
+    #[arg(value_name = "COMMAND")]
+    pub(super) command: OsString,
+
+    /// Nothing of this environment but the values of the file
+    #[arg(long)]
+    pub(super) pristine: bool,
+
+    /// Become the command instead of waiting for it
+    #[arg(long)]
+    pub(super) same_process: bool,
+
+    /// The format of the file
+    #[arg(long, value_name = "FORMAT")]
+    pub(super) input_type: Option<String>,
+
+    #[command(flatten)]
+    pub(super) common: Common,
+}
+
+/// The flags of `exec-file`.
+#[derive(Args, Debug)]
+pub(in crate::cli) struct ExecFile {
+    /// The file
+    #[arg(value_name = "FILE")]
+    pub(super) file: OsString,
+
+    /// The command, for a shell; {} in it is the path of the decrypted file
+    #[arg(value_name = "COMMAND")]
+    pub(super) command: String,
+
+    /// A file on a disk instead of a pipe with a name: for commands that read it more than once
+    #[arg(long, action = ArgAction::SetTrue)]
+    pub(super) no_fifo: bool,
+
+    /// The name of the decrypted file
+    #[arg(long, value_name = "NAME", default_value = "tmp-file")]
+    pub(super) filename: String,
+
+    /// The format of the file
+    #[arg(long, value_name = "FORMAT")]
+    pub(super) input_type: Option<String>,
+
+    /// The format of the decrypted file
+    #[arg(long, value_name = "FORMAT")]
+    pub(super) output_type: Option<String>,
+
+    #[command(flatten)]
+    pub(super) common: Common,
+}

@@ -1,0 +1,36 @@
+//! The `sops` commands: encrypted files read without another tool. Called by the name `sops`, the program takes sops's
+//! command line and gives its exit codes (`sops.md` sections 14 and 15).
+
+mod child;
+mod decrypt;
+mod failure;
+mod flags;
+mod input;
+mod names;
+
+use clap::Parser as _;
+
+pub(super) use self::flags::SopsCommand;
+pub(super) use self::names::NAME;
+use self::names::Sops;
+use super::{Name, Process, refuse};
+
+/// Runs the program as sops.
+pub(super) fn run_by_name(process: &mut Process<'_>) -> u8 {
+    match Sops::try_parse_from(names::arranged(&process.arguments)) {
+        Ok(sops) => run(sops.command, Name::Sops, process),
+        // sops knows no exit code of its own for a wrong command line.
+        Err(error) => refuse(&error, process).min(1),
+    }
+}
+
+/// Runs a command and gives its exit code.
+pub(super) fn run(command: SopsCommand, name: Name, process: &mut Process<'_>) -> u8 {
+    let done = match command {
+        SopsCommand::Decrypt(flags) => decrypt::decrypt(&flags, process),
+        SopsCommand::Filestatus(flags) => decrypt::filestatus(&flags, process),
+        SopsCommand::ExecEnv(flags) => child::exec_env(&flags, process),
+        SopsCommand::ExecFile(flags) => child::exec_file(&flags, process),
+    };
+    done.unwrap_or_else(|failure| failure.tell(name, process))
+}

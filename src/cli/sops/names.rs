@@ -1,0 +1,132 @@
+//! sops's own command line, for when the program is called by that name: flags with one dash or two, flags before the
+//! command, and the older form in which a flag says what is to be done (`sops -d FILE`).
+
+use std::ffi::{OsStr, OsString};
+
+use clap::{CommandFactory, Parser};
+
+use super::flags::SopsCommand;
+
+/// The name.
+pub(in crate::cli) const NAME: &str = "sops";
+
+/// The command line by that name.
+#[derive(Debug, Parser)]
+#[command(
+    name = "sops",
+    version,
+    about = "Reads encrypted files. This is manifuse by the name of sops",
+    term_width = 100
+)]
+pub(in crate::cli) struct Sops {
+    #[command(subcommand)]
+    pub(in crate::cli) command: SopsCommand,
+}
+
+/// What the flags of the older form mean.
+const LEGACY: [(&str, &str); 2] = [("--decrypt", "decrypt"), ("-d", "decrypt")];
+
+/// Puts arguments into the order that clap reads: the command first, then flags with two dashes, then the rest.
+pub(in crate::cli) fn arranged(arguments: &[OsString]) -> Vec<OsString> {
+    let (name, rest) = match arguments {
+        [name, rest @ ..] => (name.clone(), rest),
+        [] => (NAME.into(), &[][..]),
+    };
+    let root = Sops::command();
+    let mut flags = Vec::new();
+    let mut command = None;
+    let mut rest = rest.iter();
+    let mut behind = Vec::new();
+    while let Some(argument) = rest.next() {
+        let argument = with_two_dashes(argument);
+        let legacy = LEGACY.iter().find(|(flag, _)| argument == *flag);
+        if let Some((_, meaning)) = legacy {
+            command = Some(OsString::from(meaning));
+        } else if argument.as_encoded_bytes().starts_with(b"-") && argument != "-" {
+            let takes = takes_value(&root, &argument);
+            flags.push(argument);
+            if takes {
+                flags.extend(rest.next().cloned());
+            }
+        } else {
+            let is_command = command.is_none()
+                && (root.find_subcommand(&argument).is_some() || argument == "help");
+            if is_command {
+                command = Some(argument);
+            } else {
+                behind.push(argument);
+            }
+            // From here on flags and other words stand as the user wrote them.
+            behind.extend(rest.by_ref().map(|argument| with_two_dashes(argument)));
+        }
+    }
+    [name]
+        .into_iter()
+        .chain(command)
+        .chain(flags)
+        .chain(behind)
+        .collect()
+}
+
+/// sops takes `-output-type` for `--output-type`.
+fn with_two_dashes(argument: &OsStr) -> OsString {
+    match argument.to_str() {
+        Some(text) if text.len() > 2 && text.starts_with('-') && !text.starts_with("--") => {
+            format!("-{text}").into()
+        }
+        _ => argument.to_owned(),
+    }
+}
+
+/// Whether the next argument belongs to a flag.
+fn takes_value(root: &clap::Command, flag: &OsStr) -> bool {
+    let Some(name) = flag.to_str().and_then(|flag| flag.strip_prefix("--")) else {
+        return false;
+    };
+    let all = root
+        .get_subcommands()
+        .flat_map(clap::Command::get_arguments);
+    all.filter(|known| known.get_long() == Some(name))
+        .any(|known| known.get_action().takes_values() && !known.is_require_equals_set())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn older_forms_become_commands() {
+        for (given, expected) in [
+            ("-d f.yaml", "decrypt f.yaml"),
+            (
+                "--decrypt --output-type json f.yaml",
+                "decrypt --output-type json f.yaml",
+            ),
+            (
+                "--output-type json -d f.yaml",
+                "decrypt --output-type json f.yaml",
+            ),
+            (
+                "-d --extract [\"d\"] f.yaml",
+                "decrypt --extract [\"d\"] f.yaml",
+            ),
+            (
+                "decrypt -output-type=json f.yaml",
+                "decrypt --output-type=json f.yaml",
+            ),
+            (
+                "--config c.yaml decrypt -i f.yaml",
+                "decrypt --config c.yaml -i f.yaml",
+            ),
+            ("filestatus f.yaml", "filestatus f.yaml"),
+            ("-d decrypt", "decrypt decrypt"),
+            ("exec-env f.env printenv", "exec-env f.env printenv"),
+        ] {
+            let words = |text: &str| -> Vec<OsString> {
+                let words = ["sops"].into_iter().chain(text.split(' '));
+                words.map(OsString::from).collect()
+            };
+            assert_eq!(arranged(&words(given)), words(expected), "{given}");
+        }
+    }
+}

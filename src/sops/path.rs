@@ -1,0 +1,114 @@
+//! Paths into a document, as SOPS spells them: `["servers"][0]["host"]`.
+
+use super::tree::{Branch, Element, Item, Kind, Node};
+
+/// A path. Nothing in it is secret.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TreePath(Vec<Step>);
+
+/// A step from a collection to something in it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Step {
+    Key(String),
+    Index(usize),
+}
+
+/// A text that is no path.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("a path is written like [\"servers\"][0][\"host\"]")]
+pub struct InvalidPath;
+
+/// Why a path leads nowhere.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum NotFound {
+    /// A mapping without that key.
+    #[error("there is no key {0}")]
+    Key(String),
+    /// A list that is shorter.
+    #[error("there is no element {0}")]
+    Index(usize),
+    /// A key or an index of something that has none.
+    #[error("what stands before {0} is no mapping or list that has it")]
+    Kind(String),
+}
+
+impl TreePath {
+    /// Reads a path. Keys stand in quotes of either kind and know no escapes.
+    pub fn parse(text: &str) -> Result<Self, InvalidPath> {
+        let inside = text.trim().strip_prefix('[').ok_or(InvalidPath)?;
+        let step = |piece: &str| {
+            let piece = piece.trim_end().strip_suffix(']').ok_or(InvalidPath)?;
+            let quoted = |quote| piece.strip_prefix(quote)?.strip_suffix(quote);
+            match quoted('"').or_else(|| quoted('\'')) {
+                Some(key) => Ok(Step::Key(key.to_owned())),
+                None => piece.parse().map(Step::Index).map_err(|_| InvalidPath),
+            }
+        };
+        inside
+            .split('[')
+            .map(step)
+            .collect::<Result<_, _>>()
+            .map(Self)
+    }
+
+    /// What the path leads to in a document.
+    pub(super) fn find<'t>(&self, document: &'t Branch) -> Result<&'t Node, NotFound> {
+        let (first, rest) = self.0.split_first().expect("a path has a step");
+        let mut node = match first {
+            Step::Key(key) => in_branch(document, key)?,
+            Step::Index(index) => return Err(NotFound::Kind(index.to_string())),
+        };
+        for step in rest {
+            node = match (step, &node.kind) {
+                (Step::Key(key), Kind::Map(branch)) => in_branch(branch, key)?,
+                (Step::Index(index), Kind::List(elements)) => in_list(elements, *index)?,
+                (Step::Key(key), _) => return Err(NotFound::Kind(key.clone())),
+                (Step::Index(index), _) => return Err(NotFound::Kind(index.to_string())),
+            };
+        }
+        Ok(node)
+    }
+}
+
+fn in_branch<'t>(branch: &'t Branch, key: &str) -> Result<&'t Node, NotFound> {
+    let mut entries = branch.iter().filter_map(|item| match item {
+        Item::Entry(name, node) => Some((name, node)),
+        Item::Comment(_) => None,
+    });
+    let found = entries.find(|(name, _)| *name == key);
+    found
+        .map(|(_, node)| node)
+        .ok_or_else(|| NotFound::Key(key.to_owned()))
+}
+
+fn in_list(elements: &[Element], index: usize) -> Result<&Node, NotFound> {
+    let mut values = elements.iter().filter_map(|element| match element {
+        Element::Value(node) => Some(node),
+        Element::Comment(_) => None,
+    });
+    values.nth(index).ok_or(NotFound::Index(index))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn keys_and_indexes() {
+        let path = TreePath::parse("[\"a b\"][10]['c']").unwrap();
+        let key = |key: &str| Step::Key(key.to_owned());
+        assert_eq!(path.0, [key("a b"), Step::Index(10), key("c")]);
+        for text in [
+            "",
+            "a",
+            "[a]",
+            "[\"a\"",
+            "[-1]",
+            "[\"a\"][",
+            "[1e9]",
+            "[99999999999999999999]",
+        ] {
+            assert_eq!(TreePath::parse(text), Err(InvalidPath), "{text}");
+        }
+    }
+}
