@@ -21,6 +21,7 @@ use crate::clients::http;
 use crate::diagnostics::{Explain, Fault};
 use crate::files::Files;
 use crate::secret::{Map, SecretId, Value};
+use crate::sops::Identities;
 
 /// One read of one secret.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -105,6 +106,11 @@ pub trait Backend: Send + Sync {
     /// What its settings hold that is hardly meant, though they can be used: for a warning each, so without a value.
     fn odd_settings(&self) -> &[SettingsError] {
         &[]
+    }
+
+    /// The keys that open encrypted documents of a stream, if it is a store of encrypted files.
+    fn identities(&self) -> Option<Arc<Identities>> {
+        None
     }
 
     /// Reads one secret. Retries and the deadline are the backend's business (by `clients`), de-duplication and the

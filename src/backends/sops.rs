@@ -41,7 +41,7 @@ const LARGE: usize = 256 << 10;
 /// The files of the application, and the operator's keys.
 struct Sops {
     sources: Sources,
-    /// Read at the first fetch: a run that needs no file needs no key.
+    /// Read at the first use: a run that needs no file needs no key.
     identities: OnceLock<Arc<Identities>>,
 }
 
@@ -72,6 +72,10 @@ impl Backend for Sops {
         kept.join("/")
     }
 
+    fn identities(&self) -> Option<Arc<Identities>> {
+        Some(self.keys())
+    }
+
     fn fetch<'a>(
         &'a self,
         request: &'a Request,
@@ -82,13 +86,15 @@ impl Backend for Sops {
 }
 
 impl Sops {
+    fn keys(&self) -> Arc<Identities> {
+        let load = || Arc::new(Identities::load(&self.sources));
+        Arc::clone(self.identities.get_or_init(load))
+    }
+
     async fn read(&self, path: &str, files: &Arc<dyn Files>) -> Result<Answer, Error> {
         let bytes = files.read(path).map_err(|error| unreadable(path, &error))?;
         let format = format(path);
-        let identities = self
-            .identities
-            .get_or_init(|| Arc::new(Identities::load(&self.sources)));
-        let identities = Arc::clone(identities);
+        let identities = self.keys();
         let text = String::from_utf8(bytes).map_err(|_| {
             let message = format!("the file {path} is not UTF-8");
             Error::new(ErrorKind::Malformed, message)

@@ -13,10 +13,11 @@ use crate::backends::pool::Pool;
 use crate::backends::registry;
 use crate::diagnostics::{Diagnostic, Fault, Source, io_reason};
 use crate::files::{self, FolderFiles};
-use crate::inject::{self, CollectOptions, PathRule, RenderContext, Rendered, Stream};
+use crate::inject::{self, CollectOptions, Decryption, PathRule, RenderContext, Rendered, Stream};
 use crate::input::{self, Inputs, Selection};
 use crate::output;
 use crate::settings::{self, InvalidExpression, Settings};
+use crate::sops::MacCheck;
 
 use super::config;
 use super::flags::Generate;
@@ -53,8 +54,23 @@ pub(super) fn run(mut flags: Generate, name: Name, process: &mut Process<'_>) ->
         );
     }
     let mut warnings = std::mem::take(&mut inputs.warnings);
-    let sources = inputs.sources.as_slice();
-    let rendered = render(&flags, name, reporter, process, sources, &mut warnings);
+    let configured = configure(&flags, name, process);
+    let decrypted = decrypt(&flags, configured.as_ref().ok(), &inputs.sources);
+    let (sources, decrypted) = match decrypted {
+        Ok(sources) => (sources, Ok(())),
+        Err(failure) => (inputs.sources, Err(failure)),
+    };
+    let sources = sources.as_slice();
+    let rendered = decrypted.and_then(|()| {
+        render(
+            &flags,
+            configured,
+            reporter,
+            process,
+            sources,
+            &mut warnings,
+        )
+    });
     let judged = rendered.and_then(|mut rendered| {
         warnings.append(&mut rendered.warnings);
         reporter.judge(&mut warnings).map(|()| rendered)
@@ -92,13 +108,12 @@ fn read(flags: &Generate, process: &mut Process<'_>) -> Result<Inputs, Failure> 
 /// warning that is to fail the run does so before anything is fetched, if it is known by then.
 fn render<'s>(
     flags: &Generate,
-    name: Name,
+    mut configured: Result<Configured, Vec<Diagnostic>>,
     reporter: Reporter,
     process: &mut Process<'_>,
     sources: &'s [Arc<Source>],
     warnings: &mut Vec<Diagnostic>,
 ) -> Result<Rendered<'s>, Failure> {
-    let mut configured = configure(flags, name, process);
     let mut stream = collect(flags, configured.as_ref().ok(), sources)?;
     warnings.append(&mut stream.warnings);
     if let Ok(configured) = &mut configured {
@@ -211,6 +226,39 @@ pub(super) fn settings_request<'a>(
     }
 }
 
+/// The sources with encrypted documents decrypted. Where settings are wrong, that is told instead.
+fn decrypt(
+    flags: &Generate,
+    configured: Option<&Configured>,
+    sources: &[Arc<Source>],
+) -> Result<Vec<Arc<Source>>, Failure> {
+    let Some(Configured {
+        settings,
+        instances,
+        ..
+    }) = configured
+    else {
+        return Ok(sources.to_vec());
+    };
+    let mac = if settings.verifies_stream_mac {
+        MacCheck::Required
+    } else {
+        MacCheck::Skipped
+    };
+    let how = Decryption {
+        keys: &|| instances.identities(settings),
+        mac,
+        document_limit: document_limit(flags),
+    };
+    inject::decrypt(sources, &how).map_err(Failure::new)
+}
+
+fn document_limit(flags: &Generate) -> u64 {
+    flags
+        .document_limit
+        .unwrap_or(inject::DEFAULT_DOCUMENT_LIMIT)
+}
+
 fn collect<'s>(
     flags: &Generate,
     configured: Option<&Configured>,
@@ -226,9 +274,7 @@ fn collect<'s>(
         default_backend,
         backends,
         validate: flags.validate == Some(true),
-        document_limit: flags
-            .document_limit
-            .unwrap_or(inject::DEFAULT_DOCUMENT_LIMIT),
+        document_limit: document_limit(flags),
     };
     let stream = inject::collect(sources, &options).map_err(|failures| Failure {
         lead: flags

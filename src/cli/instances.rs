@@ -5,11 +5,12 @@
 use std::sync::Arc;
 
 use crate::backends::pool::Pool;
-use crate::backends::registry::{NOT_YET, SettingsError, Type};
+use crate::backends::registry::{NOT_YET, SettingsError, TYPES, Type};
 use crate::diagnostics::{Diagnostic, Fault, Place, Warning, nearest};
 use crate::env::{Environment, Options, Origin, Setting};
 use crate::secret::Text;
 use crate::settings::{BackendSetting, NamedBackend, Settings};
+use crate::sops::Identities;
 
 use super::Name;
 
@@ -26,6 +27,21 @@ pub(super) struct Instances {
     pub(super) default: Arc<str>,
     /// What is hardly meant as it is set.
     pub(super) warnings: Vec<Diagnostic>,
+}
+
+impl Instances {
+    /// The keys for encrypted documents of the stream: those of the default backend if it has such, else of the first
+    /// named one that has, else of the built-in type.
+    pub(super) fn identities(&self, settings: &Settings) -> Arc<Identities> {
+        let named = settings.backends.iter().map(|backend| &*backend.name);
+        let built_in = TYPES.iter().filter(|kind| kind.built_in);
+        let mut all = [&*self.default]
+            .into_iter()
+            .chain(named)
+            .chain(built_in.map(|kind| kind.name));
+        let keys = all.find_map(|name| self.pool.get(name)?.as_ref().ok()?.identities());
+        keys.unwrap_or_default()
+    }
 }
 
 /// Makes the instances. Those that the settings ask for are opened, so that wrong settings are told even if nothing is

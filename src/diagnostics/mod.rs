@@ -99,6 +99,11 @@ impl Place {
             excerpt: None,
         }
     }
+
+    /// Where in the texts that were read it begins.
+    fn origin(&self) -> (&Arc<Source>, usize) {
+        self.source.origin(self.span.start)
+    }
 }
 
 /// One failure or warning. Holds no secret value.

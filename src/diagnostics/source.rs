@@ -1,6 +1,7 @@
 //! Input texts with names, and positions in them.
 
 use std::ops::Range;
+use std::sync::Arc;
 
 /// A half-open range of bytes in a source text.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -64,6 +65,15 @@ pub struct LineColumn {
 pub struct Source {
     name: String,
     text: String,
+    /// What it was made of, if it was not read as it is.
+    origin: Option<Origin>,
+}
+
+/// The text that another one was made of, and where the two differ.
+struct Origin {
+    source: Arc<Source>,
+    /// In order: what was written into the new text, and what it took the place of.
+    written: Vec<(Span, Span)>,
 }
 
 impl Source {
@@ -72,7 +82,65 @@ impl Source {
         Self {
             name: name.into(),
             text: text.into(),
+            origin: None,
         }
+    }
+
+    /// A text with spans of it replaced, in order. Messages about it name places in the old text and quote nothing of
+    /// what was replaced.
+    ///
+    /// # Panics
+    /// When the spans are not sorted, overlap, or lie outside the text.
+    pub fn derived<'t>(
+        origin: &Arc<Self>,
+        replacements: impl IntoIterator<Item = (Span, &'t str)>,
+    ) -> Self {
+        let mut text = String::with_capacity(origin.text.len());
+        let (mut position, mut written) = (0, Vec::new());
+        for (span, replacement) in replacements {
+            text.push_str(&origin.text[position..span.start]);
+            let start = text.len();
+            text.push_str(replacement);
+            written.push((Span::new(start, text.len()), span));
+            position = span.end;
+        }
+        text.push_str(&origin.text[position..]);
+        Self {
+            name: origin.name.clone(),
+            text,
+            origin: Some(Origin {
+                source: Arc::clone(origin),
+                written,
+            }),
+        }
+    }
+
+    /// The text that was read, and where in it a position of this one comes from.
+    pub fn origin(self: &Arc<Self>, position: usize) -> (&Arc<Self>, usize) {
+        let Some(origin) = &self.origin else {
+            return (self, position);
+        };
+        let before = origin
+            .written
+            .partition_point(|(new, _)| new.start <= position);
+        let position = match before.checked_sub(1).map(|last| origin.written[last]) {
+            None => position,
+            Some((new, old)) if position < new.end => old.start,
+            Some((new, old)) => old.end + (position - new.end),
+        };
+        origin.source.origin(position)
+    }
+
+    /// Whether something in a span was not in the text that was read: it must not be quoted.
+    pub fn is_derived_in(&self, span: Span) -> bool {
+        self.origin.as_ref().is_some_and(|origin| {
+            let first = origin
+                .written
+                .partition_point(|(new, _)| new.end <= span.start);
+            let behind = origin.written[first..].iter();
+            let mut inside = behind.take_while(|(new, _)| new.start < span.end);
+            inside.any(|(new, _)| !new.is_empty())
+        })
     }
 
     /// The name that messages give it.
@@ -110,6 +178,38 @@ impl std::fmt::Debug for Source {
         f.debug_struct("Source")
             .field("name", &self.name)
             .field("bytes", &self.text.len())
-            .finish()
+            .finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn positions_lead_back_to_what_was_read() {
+        let read = Arc::new(Source::new("x", "abc ENC def\nSOPS\nz\n"));
+        let replacements = [(Span::new(4, 7), "secret"), (Span::new(12, 17), "")];
+        let made = Arc::new(Source::derived(&read, replacements));
+        assert_eq!(made.text(), "abc secret def\nz\n");
+        for (position, expected) in [
+            (0, 0),
+            (3, 3),
+            (4, 4),
+            (9, 4),
+            (10, 7),
+            (14, 11),
+            (15, 17),
+            (17, 19),
+        ] {
+            let (source, found) = made.origin(position);
+            assert!(Arc::ptr_eq(source, &read));
+            assert_eq!(found, expected, "{position}");
+        }
+        let quotable = |start, end| !made.is_derived_in(Span::new(start, end));
+        assert!(quotable(0, 4) && quotable(10, 17));
+        assert!(!quotable(0, 5) && !quotable(9, 10) && !quotable(6, 7));
+        let again = Arc::new(Source::derived(&made, [(Span::new(4, 10), "y")]));
+        assert_eq!(again.origin(6).1, 8);
     }
 }

@@ -4,6 +4,7 @@
 use std::sync::Arc;
 
 use super::document::{Collector, diagnostic};
+use super::parallel;
 use super::place::Work;
 use crate::diagnostics::{Diagnostic, Source, Span};
 use crate::manifest::{self, FastPath, Format};
@@ -65,7 +66,14 @@ pub fn collect<'s>(
         fast: &fast,
         found: Found::default(),
     };
-    for mut found in in_parallel(&jobs, collector) {
+    let read = |jobs: Vec<Job>| {
+        let mut collector = collector();
+        for job in jobs {
+            collector.job(job);
+        }
+        collector.found
+    };
+    for mut found in parallel::in_groups(jobs, |job| job.chunk.len(), read) {
         stream.works.push(found.works);
         stream.documents += found.documents;
         stream.warnings.append(&mut found.warnings);
@@ -87,7 +95,7 @@ pub(super) struct Job {
 }
 
 /// All chunks of all sources, in order, and what is wrong with the lines between them.
-fn jobs(sources: &[Arc<Source>]) -> (Vec<Job>, Vec<Diagnostic>) {
+pub(super) fn jobs(sources: &[Arc<Source>]) -> (Vec<Job>, Vec<Diagnostic>) {
     let mut jobs = Vec::new();
     let mut errors = Vec::new();
     for (index, source) in sources.iter().enumerate() {
@@ -105,59 +113,6 @@ fn jobs(sources: &[Arc<Source>]) -> (Vec<Job>, Vec<Diagnostic>) {
         }));
     }
     (jobs, errors)
-}
-
-/// Runs the jobs in as many groups of neighbours as there are cores; results in the order of the jobs.
-fn in_parallel<'c, 's>(
-    jobs: &[Job],
-    collector: impl Fn() -> Collector<'c, 's> + Sync,
-) -> Vec<Found<'s>>
-where
-    's: 'c,
-{
-    /// Below this a thread costs more than it gives.
-    const MIN_GROUP: usize = 256 << 10;
-    let run = |jobs: &[Job]| {
-        let mut collector = collector();
-        for job in jobs {
-            collector.job(*job);
-        }
-        collector.found
-    };
-    let total: usize = jobs.iter().map(|job| job.chunk.len()).sum();
-    let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
-    let groups = groups(jobs, (total / cores).max(MIN_GROUP));
-    if groups.len() < 2 {
-        return vec![run(jobs)];
-    }
-    std::thread::scope(|scope| {
-        let threads: Vec<_> = groups
-            .into_iter()
-            .map(|group| scope.spawn(|| run(group)))
-            .collect();
-        let join = |thread: std::thread::ScopedJoinHandle<'_, _>| thread.join();
-        threads
-            .into_iter()
-            .map(|thread| join(thread).unwrap_or_else(|panic| std::panic::resume_unwind(panic)))
-            .collect()
-    })
-}
-
-/// Cuts jobs into groups of at least `size` bytes, the last one excepted.
-fn groups(jobs: &[Job], size: usize) -> Vec<&[Job]> {
-    let mut groups = Vec::new();
-    let (mut start, mut bytes) = (0, 0);
-    for (index, job) in jobs.iter().enumerate() {
-        bytes += job.chunk.len();
-        if bytes >= size {
-            groups.push(&jobs[start..=index]);
-            (start, bytes) = (index + 1, 0);
-        }
-    }
-    if start < jobs.len() {
-        groups.push(&jobs[start..]);
-    }
-    groups
 }
 
 /// What was found in some documents.

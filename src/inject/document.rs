@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use super::collect::{CollectOptions, Found, Job};
 use super::expand::{EXPAND, Expand, fields};
+use super::locate::identity;
 use super::place::{Place, Work, places};
 use super::suspect;
 use super::text::Reading;
@@ -89,14 +90,15 @@ impl<'s> Collector<'_, 's> {
 
     fn document(&mut self, source: usize, chunk: Span, document: &Document<'s>) {
         let annotations = document.annotations();
-        let identity = document.identity();
-        let Some(scope) = self.scope(source, document, &identity) else {
+        let identity = identity(&self.sources[source], document);
+        let identity = identity.as_ref();
+        let Some(scope) = self.scope(source, document, identity) else {
             return;
         };
         let path = annotations.get(PATH);
         let annotated =
             path.and_then(|(_, span)| Some(Box::new((annotated_secret(&scope)?, span))));
-        let expand = self.expand(source, document, &identity, &scope);
+        let expand = self.expand(source, document, identity, &scope);
         let secret = document.kind() == "Secret";
         let listing = if secret {
             Listing::All
@@ -110,10 +112,14 @@ impl<'s> Collector<'_, 's> {
         };
         let places = places(document, &strings, &reading);
         for (warning, span) in suspect::of(document, &strings, &scope, &places) {
-            let place = self.place(source, span, &identity);
+            if self.sources[source].is_derived_in(span) {
+                // It may quote what was decrypted.
+                continue;
+            }
+            let place = self.place(source, span, identity);
             self.found.warnings.push(warning.at(place));
         }
-        self.refuse_crossed_aliases(source, document, &identity, &strings, &places);
+        self.refuse_crossed_aliases(source, document, identity, &strings, &places);
         if annotated.is_some() || expand.is_some() || !places.is_empty() {
             let stringify = document.kind() == "ConfigMap";
             let format = document.format;
@@ -134,7 +140,7 @@ impl<'s> Collector<'_, 's> {
         &mut self,
         source: usize,
         document: &Document<'s>,
-        identity: &Identity,
+        identity: Option<&Identity>,
     ) -> Option<Scope> {
         let annotations = document.annotations();
         for name in ANNOTATIONS {
@@ -192,7 +198,7 @@ impl<'s> Collector<'_, 's> {
         &mut self,
         source: usize,
         document: &Document<'s>,
-        identity: &Identity,
+        identity: Option<&Identity>,
         scope: &Scope,
     ) -> Option<Box<Expand>> {
         let (path, span) = document.annotations().get(EXPAND)?;
@@ -229,7 +235,7 @@ impl<'s> Collector<'_, 's> {
         &mut self,
         source: usize,
         document: &Document<'s>,
-        identity: &Identity,
+        identity: Option<&Identity>,
     ) -> Option<Arc<str>> {
         let Some((name, span)) = document.annotations().get(BACKEND) else {
             return Some(Arc::clone(&self.options.default_backend));
@@ -241,8 +247,15 @@ impl<'s> Collector<'_, 's> {
         } else if names.is_empty() {
             return Some(name.into());
         }
-        let mut error =
-            Diagnostic::error(Fault::Settings, format!("there is no backend named {name}"));
+        let shown = if self.sources[source].is_derived_in(span) {
+            "as an encrypted annotation says"
+        } else {
+            name
+        };
+        let mut error = Diagnostic::error(
+            Fault::Settings,
+            format!("there is no backend named {shown}"),
+        );
         let near = nearest(name, names.iter().map(AsRef::as_ref));
         let near = near.map_or(String::new(), |near| format!("did you mean {near}? "));
         let names: Vec<_> = names.iter().map(ToString::to_string).collect();
@@ -255,7 +268,7 @@ impl<'s> Collector<'_, 's> {
         &mut self,
         source: usize,
         document: &Document<'s>,
-        identity: &Identity,
+        identity: Option<&Identity>,
         strings: &Strings<'_>,
         places: &[Place<'s>],
     ) {
@@ -274,14 +287,14 @@ impl<'s> Collector<'_, 's> {
         }
     }
 
-    fn error(&mut self, error: Diagnostic, source: usize, span: Span, identity: &Identity) {
+    fn error(&mut self, error: Diagnostic, source: usize, span: Span, identity: Option<&Identity>) {
         let place = self.place(source, span, identity);
         self.found.errors.push(error.at(place));
     }
 
-    fn place(&self, source: usize, span: Span, identity: &Identity) -> DiagnosticPlace {
+    fn place(&self, source: usize, span: Span, identity: Option<&Identity>) -> DiagnosticPlace {
         let mut place = DiagnosticPlace::new(Arc::clone(&self.sources[source]), span);
-        place.resource = Some(identity.to_string());
+        place.resource = identity.map(ToString::to_string);
         place
     }
 }

@@ -19,6 +19,17 @@ pub(super) struct Findings<'p> {
     pub warnings: Vec<(Mention<'p>, Warning, String)>,
 }
 
+impl Findings<'_> {
+    /// Makes nothing of the text fit to be quoted: it was decrypted.
+    pub(super) fn hide(&mut self) {
+        let failed = self.failed.iter_mut().map(|failed| &mut failed.mention);
+        let warned = self.warnings.iter_mut().map(|(mention, ..)| mention);
+        for mention in failed.chain(warned) {
+            mention.nested = true;
+        }
+    }
+}
+
 /// What a text becomes.
 pub(super) enum Evaluated {
     /// Ranges of the text, and what goes there.

@@ -165,7 +165,7 @@ pub(super) fn of_backend(error: &backends::Error) -> Diagnostic {
 /// A failure whose own text may hold a piece of a decoded text.
 fn unnamed(fault: Fault, name: &str) -> Diagnostic {
     Diagnostic::error(fault, format!("the secret of {name} could not be read"))
-        .with_hint("decode the base64 text by hand to see which secret it names")
+        .with_hint("decode or decrypt the text by hand to see which secret it names")
 }
 
 /// The manifest's author says what to do; not so in a decoded text, of which nothing is quoted.

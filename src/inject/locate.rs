@@ -6,7 +6,14 @@ use std::sync::Arc;
 use super::failure::{Mention, shown};
 use super::place::{Place, Work};
 use crate::diagnostics::{Place as DiagnosticPlace, Source, Span};
-use crate::manifest::{Document, Paths};
+use crate::manifest::{Document, Identity, Paths};
+
+/// What messages call a document; nothing where that was decrypted.
+pub(super) fn identity(source: &Source, document: &Document<'_>) -> Option<Identity> {
+    let mut spans = document.identity_spans();
+    let is_hidden = spans.any(|span| source.is_derived_in(span));
+    (!is_hidden).then(|| document.identity())
+}
 
 pub(super) struct Locator<'l> {
     source: &'l Arc<Source>,
@@ -35,7 +42,7 @@ impl<'l> Locator<'l> {
     /// The place of the whole document.
     pub(super) fn document(&self) -> DiagnosticPlace {
         let mut place = DiagnosticPlace::new(Arc::clone(self.source), self.work.chunk);
-        place.resource = self.paths().map(|paths| paths.identity().to_string());
+        place.resource = self.identity().map(|identity| identity.to_string());
         place
     }
 
@@ -47,7 +54,8 @@ impl<'l> Locator<'l> {
         if let Some(span) = map.and_then(|map| map.span(mention.range.clone())) {
             found.span = span;
         }
-        if mention.may_be_named() && !mention.nested && !place.site.binary {
+        let decoded = mention.nested || place.site.binary || self.source.is_derived_in(found.span);
+        if mention.may_be_named() && !decoded {
             let rest = if mention.reference.transforms.is_empty() {
                 ">"
             } else {
@@ -56,6 +64,10 @@ impl<'l> Locator<'l> {
             found.excerpt = Some(format!("<{}{rest}", shown(&mention.reference.head)));
         }
         found
+    }
+
+    fn identity(&self) -> Option<Identity> {
+        identity(self.source, self.paths()?.document())
     }
 
     fn field(&self, position: usize) -> Option<String> {

@@ -1,7 +1,8 @@
-//! The straight line: `collect` finds the references of a stream, `plan` makes unique requests of them, `fetch` asks the
+//! The straight line: `decrypt` opens encrypted documents, `collect` finds the references of a stream, `plan` makes unique requests of them, `fetch` asks the
 //! backends, `substitute` makes edits. Only `fetch` is concurrent and touches the network; the rest is pure.
 
 mod collect;
+mod decrypt;
 mod document;
 mod evaluate;
 mod expand;
@@ -9,6 +10,7 @@ mod failure;
 mod fetch;
 mod join;
 mod locate;
+mod parallel;
 mod place;
 mod plan;
 mod removal;
@@ -28,6 +30,7 @@ use crate::diagnostics::Diagnostic;
 use crate::files::Files;
 
 pub use collect::{CollectOptions, DEFAULT_DOCUMENT_LIMIT, Stream, collect};
+pub use decrypt::{Decryption, decrypt};
 pub use fetch::{Answers, fetch};
 pub use plan::{PathRule, Plan, plan};
 pub use substitute::{Rendered, substitute};

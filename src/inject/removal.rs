@@ -36,6 +36,17 @@ pub(super) fn edits(
         .collect())
 }
 
+/// The edit that removes one entry of a mapping, which has others.
+pub(super) fn of_entry(
+    source: &Arc<Source>,
+    document: &Document<'_>,
+    mapping: NodeId,
+    key: NodeId,
+) -> Vec<Edit> {
+    let keys = HashSet::from([document.span(key).start]);
+    Removal { source, document }.of_mapping(mapping, &keys)
+}
+
 /// A key and its value.
 type Entry = (NodeId, NodeId);
 

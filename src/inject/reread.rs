@@ -2,7 +2,6 @@
 
 use std::collections::{HashMap, HashSet};
 
-use super::place::Work;
 use crate::diagnostics::Span;
 use crate::manifest::{Document, Format};
 use crate::secret::{Map, Value};
@@ -20,24 +19,24 @@ pub(super) enum Expected {
     Native(String),
 }
 
-/// Whether the edited chunk of `work` reads as expected. `expected` is keyed by the old node's start in the source,
-/// `removed` holds the starts of removed entries' keys.
+/// Whether the edited chunk reads as expected. `expected` is keyed by the old node's start in the source, `removed`
+/// holds the starts of removed entries' keys and of removed items.
 pub(super) fn reads_back(
     source: &str,
-    work: &Work<'_>,
+    chunk: Span,
+    format: Format,
     edits: &[Edit],
     expected: &HashMap<usize, &Expected>,
     removed: &HashSet<usize>,
 ) -> bool {
     let local: Vec<Edit> = edits
         .iter()
-        .map(|edit| shifted(edit, work.chunk.start))
+        .map(|edit| shifted(edit, chunk.start))
         .collect();
-    let edited = edit::apply(&source[work.chunk.range()], &local);
-    let (Ok((Some(old), _)), Some(new)) = (
-        Document::read(source, work.chunk, work.format),
-        tree(&edited, work.format),
-    ) else {
+    let edited = edit::apply(&source[chunk.range()], &local);
+    let (Ok((Some(old), _)), Some(new)) =
+        (Document::read(source, chunk, format), tree(&edited, format))
+    else {
         return false;
     };
     Comparison {
@@ -157,7 +156,8 @@ impl Comparison<'_, '_, '_> {
             (NodeKind::Alias(_), NodeKind::Alias(_)) => true,
             (NodeKind::Sequence(..), NodeKind::Sequence(..)) => {
                 let (a, b) = (self.old.items(old), self.new.items(new));
-                a.len() == b.len() && a.iter().zip(b).all(|(a, b)| self.same(*a, *b))
+                let kept: Vec<_> = a.iter().filter(|item| !self.is_removed(**item)).collect();
+                kept.len() == b.len() && kept.iter().zip(b).all(|(a, b)| self.same(**a, *b))
             }
             (NodeKind::Mapping(..), NodeKind::Mapping(..)) => {
                 let (a, b) = (self.old.entries(old), self.new.entries(new));
@@ -171,8 +171,10 @@ impl Comparison<'_, '_, '_> {
         }
     }
 
-    fn is_removed(&self, key: NodeId) -> bool {
-        self.removed
-            .contains(&(self.old.node(key).span.start + self.offset))
+    /// A key, or an item that is no collection: one begins where its first key does.
+    fn is_removed(&self, id: NodeId) -> bool {
+        let node = self.old.node(id);
+        let is_collection = matches!(node.kind, NodeKind::Sequence(..) | NodeKind::Mapping(..));
+        !is_collection && self.removed.contains(&(node.span.start + self.offset))
     }
 }

@@ -98,7 +98,10 @@ impl<'s> DocumentEdits<'_, 's> {
         let mut edits = Vec::new();
         let mut removed = HashSet::new();
         for place in &self.work.places {
-            let (evaluated, findings) = self.evaluator.evaluate(&place.text);
+            let (evaluated, mut findings) = self.evaluator.evaluate(&place.text);
+            if self.source.is_derived_in(place.site.span) {
+                findings.hide();
+            }
             for (mention, name, warning) in findings.warnings {
                 let at = self.locator.part(place, &mention);
                 self.told.push(
@@ -288,7 +291,7 @@ impl<'s> DocumentEdits<'_, 's> {
                 let target = rewrite::target(place.decoded(), &replacements);
                 let in_flow = place.site.in_flow;
                 let rewrite = if place.site.alias {
-                    rewrite::whole(&scalar, one_line(&target, in_flow))
+                    rewrite::whole(&scalar, writer::one_line(&target, in_flow))
                 } else {
                     rewrite::in_place(&scalar, place.decoded(), &replacements, in_flow)
                 };
@@ -303,8 +306,11 @@ impl<'s> DocumentEdits<'_, 's> {
             }
         }];
         all.extend(place.fixed_aliases.iter().map(|site| {
-            let edits =
-                rewrite::whole(&site.scalar(text), one_line(place.decoded(), site.in_flow)).edits;
+            let edits = rewrite::whole(
+                &site.scalar(text),
+                writer::one_line(place.decoded(), site.in_flow),
+            )
+            .edits;
             let expected = Expected::Text(place.decoded().to_owned());
             PlaceEdit {
                 place,
@@ -366,7 +372,8 @@ impl<'s> DocumentEdits<'_, 's> {
             .iter()
             .map(|place| (place.start, &place.expected))
             .collect();
-        reread::reads_back(self.source.text(), self.work, edits, &expected, removed)
+        let (text, work) = (self.source.text(), self.work);
+        reread::reads_back(text, work.chunk, work.format, edits, &expected, removed)
     }
 }
 
@@ -378,15 +385,6 @@ fn sorted(places: &[PlaceEdit<'_, '_>], removals: &[Edit]) -> Vec<Edit> {
     edits.extend(removals.iter().cloned());
     edits.sort_by_key(|edit| edit.span);
     edits
-}
-
-/// A one-line text for a whole node.
-fn one_line(text: &str, in_flow: bool) -> String {
-    if writer::may_be_plain(text, in_flow) {
-        text.to_owned()
-    } else {
-        writer::double_quoted(text)
-    }
 }
 
 /// Removes a tag and the blanks behind it.

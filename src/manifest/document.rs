@@ -145,6 +145,18 @@ impl<'s> Document<'s> {
         }
     }
 
+    /// Where kind, namespace and name stand.
+    pub fn identity_spans(&self) -> impl Iterator<Item = Span> {
+        let metadata = self.tree.get(Tree::ROOT, "metadata");
+        let field = |name| metadata.and_then(|metadata| self.tree.get(metadata, name));
+        let nodes = [
+            self.tree.get(Tree::ROOT, "kind"),
+            field("namespace"),
+            field("name"),
+        ];
+        nodes.into_iter().flatten().map(|id| self.span(id))
+    }
+
     /// The kind; a document has one.
     pub fn kind(&self) -> &str {
         self.tree

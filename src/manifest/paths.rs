@@ -3,7 +3,7 @@
 
 use std::collections::HashMap;
 
-use super::{Document, Identity};
+use super::Document;
 use crate::yaml::tree::{NodeId, NodeKind, Tree};
 use crate::yaml::writer;
 
@@ -68,9 +68,9 @@ impl<'s> Paths<'s> {
         }
     }
 
-    /// The document's kind and name.
-    pub fn identity(&self) -> Identity {
-        self.document.identity()
+    /// The document.
+    pub fn document(&self) -> &Document<'s> {
+        &self.document
     }
 
     /// The path of the string that begins at a byte of the source, or whose key does.

@@ -31,6 +31,9 @@ pub const SYSTEM_FOLDER: &str = "/etc/manifuse";
 /// How our own variables begin.
 const OURS: &str = "MANIFUSE_";
 
+/// Whether the MAC of encrypted documents in a stream is looked at: `verify` or `ignore`.
+const STREAM_MAC: &str = "MANIFUSE_SOPS_STREAM_MAC";
+
 /// Where settings are to be looked for.
 #[derive(Clone, Copy, Debug)]
 pub struct Request<'a> {
@@ -63,6 +66,8 @@ pub struct Settings {
     pub backends: Vec<NamedBackend>,
     /// The name of the backend that `path:` means, if the file says it.
     pub default_backend: Option<Located>,
+    /// Whether the MAC of encrypted documents in a stream must be right.
+    pub verifies_stream_mac: bool,
     /// What is hardly meant as it is set.
     pub warnings: Vec<Diagnostic>,
 }
@@ -94,6 +99,12 @@ pub fn load(request: &Request<'_>) -> Result<Settings, Vec<Diagnostic>> {
     let layers = flat::layers(request.environment, file.as_ref());
     let ours = file.as_ref().filter(|file| file.ours);
     let parsed = ours.map_or_else(|| Ok(structured::Structured::default()), structured::parse);
+    let stream_mac = parsed.as_ref().map_or(&None, |parsed| &parsed.stream_mac);
+    let verifies_stream_mac = verifies_stream_mac(request.environment, stream_mac.as_ref());
+    let verifies_stream_mac = verifies_stream_mac.unwrap_or_else(|error| {
+        errors.push(*error);
+        true
+    });
     match (layers, parsed) {
         (Ok(layers), Ok(parsed)) if errors.is_empty() => {
             let mut settings = Settings {
@@ -104,6 +115,7 @@ pub fn load(request: &Request<'_>) -> Result<Settings, Vec<Diagnostic>> {
                 plain: flat::plain(request.environment),
                 backends: parsed.backends,
                 default_backend: parsed.default_backend,
+                verifies_stream_mac,
                 warnings: Vec::new(),
             };
             settings.warnings = warnings::find(&settings, file.as_ref());
@@ -136,6 +148,32 @@ fn losers(layers: flat::Layers) -> BTreeMap<String, Vec<Origin>> {
     several
         .map(|(key, settings)| (key, origins(settings)))
         .collect()
+}
+
+/// The variable wins over the file, as those of flags do.
+fn verifies_stream_mac(
+    environment: &Environment,
+    setting: Option<&Located>,
+) -> Result<bool, Box<Diagnostic>> {
+    let variable = environment.get(STREAM_MAC).filter(|text| !text.is_empty());
+    let text = variable.or_else(|| setting.map(|setting| setting.text.as_str()));
+    match text {
+        None | Some("verify") => Ok(true),
+        Some("ignore") => Ok(false),
+        Some(_) => {
+            let name = if variable.is_some() {
+                STREAM_MAC
+            } else {
+                "sops.streamMac"
+            };
+            let message = format!("{name} must be verify or ignore");
+            let mut error = Diagnostic::error(Fault::Settings, message);
+            error.place = setting
+                .filter(|_| variable.is_none())
+                .map(|setting| setting.place.clone());
+            Err(Box::new(error))
+        }
+    }
 }
 
 /// Our own variables are the operator's: an application cannot set them.

@@ -11,9 +11,11 @@ use crate::diagnostics::{Diagnostic, Place, Source, Span, nearest};
 use crate::env::{Origin, Setting};
 
 /// The keys that make a settings file ours.
-const KEYS: [&str; 2] = ["defaultBackend", "backends"];
+const KEYS: [&str; 3] = ["defaultBackend", "backends", "sops"];
 /// Keys of the structured form that this version does not read.
-const NOT_YET: [&str; 2] = ["policy", "sops"];
+const NOT_YET: [&str; 1] = ["policy"];
+/// The one key of `sops`.
+const STREAM_MAC: &str = "streamMac";
 /// In `<path:…>` it means the default backend.
 const RESERVED: &str = "path";
 
@@ -53,6 +55,7 @@ pub struct BackendSetting {
 pub(super) struct Structured {
     pub(super) default_backend: Option<Located>,
     pub(super) backends: Vec<NamedBackend>,
+    pub(super) stream_mac: Option<Located>,
 }
 
 /// Whether a key at the top makes the file ours.
@@ -76,6 +79,7 @@ pub(super) fn parse(file: &SettingsFile) -> Result<Structured, Vec<Diagnostic>> 
         match entry.key.as_str() {
             "defaultBackend" => parsed.default_backend = parser.text(entry),
             "backends" => parsed.backends = parser.backends(entry),
+            "sops" => parsed.stream_mac = parser.stream_mac(entry),
             key if NOT_YET.contains(&key) => {
                 parser.fail(entry.span, format!("{key} is not read by this version"));
             }
@@ -144,6 +148,19 @@ impl Parser<'_> {
                 &[]
             }
         }
+    }
+
+    fn stream_mac(&mut self, entry: &Entry) -> Option<Located> {
+        let mut found = None;
+        for entry in self.map(entry, "sops") {
+            if entry.key == STREAM_MAC {
+                found = self.text(entry);
+            } else {
+                let name = format!("sops.{}", entry.shown());
+                self.unknown(entry.span, &name, &["sops.streamMac"]);
+            }
+        }
+        found
     }
 
     fn backends(&mut self, entry: &Entry) -> Vec<NamedBackend> {

@@ -1,15 +1,16 @@
 //! The walk: every value of every document in order, decrypted where the file's rule says so, and hashed on the way.
 //! What comes out is handed on only after the hash has proved equal to the file's MAC.
 
-use super::MacCheck;
 use super::cipher::{Cipher, Opened};
 use super::document::Format;
 use super::error::{Error, ValueError};
+use super::in_place::{Change, Replacement};
 use super::keys::DataKey;
 use super::mac::Mac;
 use super::metadata::Metadata;
 use super::selector::Position;
 use super::tree::{Branch, Comment, Element, Item, Kind, Leaf, Node};
+use super::{Encrypted, MacCheck};
 use crate::diagnostics::Span;
 
 /// Decrypts all documents and checks the MAC.
@@ -22,16 +23,7 @@ pub(super) fn documents(
     check: MacCheck,
 ) -> Result<Vec<Branch>, Error> {
     let cipher = Cipher::new(key.expose());
-    let mut walk = Walk {
-        cipher: &cipher,
-        position: Position::new(&metadata.selector),
-        mac: Mac::new(metadata.mac_only_encrypted),
-        only_encrypted: metadata.mac_only_encrypted,
-        aad: Vec::new(),
-        keys: Vec::new(),
-        text,
-        format,
-    };
+    let mut walk = Walk::new(&cipher, metadata, text, format);
     let decrypted = documents
         .into_iter()
         .map(|branch| walk.branch(branch))
@@ -40,6 +32,35 @@ pub(super) fn documents(
         verify(walk.mac, metadata, &cipher)?;
     }
     Ok(decrypted)
+}
+
+/// Decrypts the parts of one file that stand apart, and gives the changes in each. A failure is told with the number of
+/// its part.
+pub(super) fn in_place(
+    mut parts: Vec<Encrypted<'_>>,
+    key: &DataKey,
+    check: MacCheck,
+) -> Result<Vec<Vec<Change>>, (usize, Error)> {
+    let take = |part: &mut Encrypted<'_>| std::mem::take(&mut part.documents);
+    let documents: Vec<Vec<Branch>> = parts.iter_mut().map(take).collect();
+    let Some(metadata) = parts.first().map(|part| &part.metadata) else {
+        return Ok(Vec::new());
+    };
+    let cipher = Cipher::new(key.expose());
+    let mut walk = Walk::new(&cipher, metadata, "", Format::Yaml);
+    let mut changes = Vec::with_capacity(parts.len());
+    for ((index, part), documents) in parts.iter().enumerate().zip(documents) {
+        (walk.text, walk.format) = (part.text, part.format);
+        walk.changes = Some(Vec::new());
+        for branch in documents {
+            walk.branch(branch).map_err(|error| (index, error))?;
+        }
+        changes.extend(walk.changes.take());
+    }
+    if check == MacCheck::Required {
+        verify(walk.mac, metadata, &cipher).map_err(|error| (0, error))?;
+    }
+    Ok(changes)
 }
 
 fn verify(mac: Mac, metadata: &Metadata, cipher: &Cipher) -> Result<(), Error> {
@@ -65,9 +86,25 @@ struct Walk<'w> {
     keys: Vec<String>,
     text: &'w str,
     format: Format,
+    /// What was decrypted, where that is wanted.
+    changes: Option<Vec<Change>>,
 }
 
-impl Walk<'_> {
+impl<'w> Walk<'w> {
+    fn new(cipher: &'w Cipher, metadata: &'w Metadata, text: &'w str, format: Format) -> Self {
+        Self {
+            cipher,
+            position: Position::new(&metadata.selector),
+            mac: Mac::new(metadata.mac_only_encrypted),
+            only_encrypted: metadata.mac_only_encrypted,
+            aad: Vec::new(),
+            keys: Vec::new(),
+            text,
+            format,
+            changes: None,
+        }
+    }
+
     fn branch(&mut self, branch: Branch) -> Result<Branch, Error> {
         let mut decrypted = Branch::with_capacity(branch.len());
         self.position.enter_collection();
@@ -161,6 +198,9 @@ impl Walk<'_> {
         if let Opened::Leaf(leaf) = &opened {
             self.mac.add(leaf);
         }
+        if text.is_some_and(|text| !text.is_empty()) {
+            self.note(span, |format| Replacement::of(&opened, format, span))?;
+        }
         Ok(opened)
     }
 
@@ -180,11 +220,28 @@ impl Walk<'_> {
             return comment;
         }
         let text = comment.text.expose_str().unwrap_or_default();
-        match self.cipher.open(text, self.aad()) {
-            Ok(Opened::Comment(text)) => Comment::new(text),
-            Ok(Opened::Leaf(leaf)) => Comment::new(leaf.text()),
-            Err(_) => comment,
+        let text = match self.cipher.open(text, self.aad()) {
+            Ok(Opened::Comment(text)) => text,
+            Ok(Opened::Leaf(leaf)) => leaf.text(),
+            Err(_) => return comment,
+        };
+        if let (Some(span), Some(changes)) = (comment.span, &mut self.changes) {
+            let replacement = Replacement::Comment(text.clone());
+            changes.push(Change { span, replacement });
         }
+        Comment::new(text)
+    }
+
+    fn note(
+        &mut self,
+        span: Span,
+        replacement: impl FnOnce(Format) -> Result<Replacement, Error>,
+    ) -> Result<(), Error> {
+        if let Some(changes) = &mut self.changes {
+            let replacement = replacement(self.format)?;
+            changes.push(Change { span, replacement });
+        }
+        Ok(())
     }
 
     fn aad(&self) -> &[u8] {

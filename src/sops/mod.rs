@@ -9,6 +9,7 @@ mod config;
 mod decrypt;
 mod document;
 mod error;
+mod in_place;
 mod keys;
 mod mac;
 mod metadata;
@@ -19,6 +20,7 @@ mod tree;
 pub use config::layout_of;
 pub use document::{Format, Layout};
 pub use error::{Error, NoKey, ValueError};
+pub use in_place::{Change, Replacement};
 pub use keys::{DataKey, Identities, Sources};
 pub use path::{InvalidPath, NotFound, TreePath};
 

@@ -30,6 +30,8 @@ pub(super) struct Comment {
     pub(super) text: Text,
     /// Whether it stands on the line of the value that comes next in the tree.
     pub(super) inline: bool,
+    /// Where it stands with its `#`, in the formats whose comments are found by that.
+    pub(super) span: Option<Span>,
 }
 
 /// A value and where it stands.
@@ -190,6 +192,7 @@ impl Comment {
         Self {
             text,
             inline: false,
+            span: None,
         }
     }
 
@@ -202,6 +205,7 @@ impl Comment {
         Self {
             text: self.text.clone(),
             inline: self.inline,
+            span: self.span,
         }
     }
 }

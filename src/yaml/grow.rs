@@ -153,7 +153,7 @@ impl Grower<'_, '_> {
     fn lines_into(self, out: &mut String, new: &Map, indentation: &str) -> Result<(), NotUtf8> {
         for (key, value) in new {
             *out += indentation;
-            *out += &plain_or_quoted(key);
+            *out += &writer::one_line(key, false);
             if let Value::Map(inner) = value {
                 *out += ":";
                 *out += self.line_break();
@@ -162,7 +162,9 @@ impl Grower<'_, '_> {
             }
             *out += ": ";
             match value {
-                Value::String(text) => *out += &plain_or_quoted(text.expose_str().ok_or(NotUtf8)?),
+                Value::String(text) => {
+                    *out += &writer::one_line(text.expose_str().ok_or(NotUtf8)?, false);
+                }
                 other => *out += &writer::flow(other, self.reader)?,
             }
             *out += self.line_break();
@@ -187,12 +189,4 @@ impl Grower<'_, '_> {
 /// How many spaces a text begins with.
 fn blanks(text: &str) -> usize {
     text.len() - text.trim_start_matches(' ').len()
-}
-
-fn plain_or_quoted(text: &str) -> String {
-    if writer::may_be_plain(text, false) {
-        text.to_owned()
-    } else {
-        writer::double_quoted(text)
-    }
 }

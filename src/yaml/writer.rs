@@ -60,6 +60,15 @@ pub fn may_be_plain(text: &str, in_flow: bool) -> bool {
         && resolve::is_string_for_all(text)
 }
 
+/// A text on one line, plain where everyone reads it so.
+pub fn one_line(text: &str, in_flow: bool) -> String {
+    if may_be_plain(text, in_flow) {
+        text.to_owned()
+    } else {
+        double_quoted(text)
+    }
+}
+
 /// What reads a text in flow style.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Reader {

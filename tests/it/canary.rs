@@ -11,6 +11,7 @@ mod server;
 mod settings;
 mod sops;
 mod stores;
+mod stream;
 
 use std::collections::BTreeMap;
 use std::fs;

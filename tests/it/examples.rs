@@ -67,6 +67,18 @@ fn the_quickstart_renders_the_same_from_its_own_folder() {
 }
 
 #[test]
+fn the_flux_example_is_decrypted_in_place() {
+    let run = Program::manifuse(["generate", "examples/flux-sops"]).run_in(root());
+    assert_eq!((run.code, run.stderr.as_str()), (Some(0), ""));
+    let output = String::from_utf8(run.stdout).unwrap();
+    let [encrypted, plain] = ["db.yaml", "web.yaml"]
+        .map(|name| fs::read_to_string(root().join("examples/flux-sops").join(name)).unwrap());
+    let (head, _) = encrypted.split_once("    #ENC[").unwrap();
+    let values = "    # read and write\n    user: shop\n    password: \"it's 1 of many: #2\"\n    ca.crt: |\n      -----BEGIN CERTIFICATE-----\n      MIIBszCCAVmgAwIBAgIUQ0hP\n      -----END CERTIFICATE-----\n";
+    assert_eq!(output, format!("{head}{values}---\n{plain}"));
+}
+
+#[test]
 fn the_vault_example_reads_its_secret_once() {
     let mut table = Table::default();
     table.push("secret/data/shop/db");

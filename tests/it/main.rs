@@ -44,6 +44,8 @@ mod sops;
 mod sops_backend;
 mod sops_commands;
 #[cfg(test)]
+mod stream;
+#[cfg(test)]
 #[path = "../support/mod.rs"]
 mod support;
 #[cfg(test)]

@@ -65,8 +65,9 @@ pub fn sort(diagnostics: &mut [Diagnostic], inputs: &[Arc<Source>]) {
         .collect();
     diagnostics.sort_by_cached_key(|diagnostic: &Diagnostic| {
         let place = diagnostic.place.as_ref().and_then(|place| {
-            let input: &usize = order.get(&Arc::as_ptr(&place.source))?;
-            Some((*input, place.span.start))
+            let (source, position) = place.origin();
+            let input: &usize = order.get(&Arc::as_ptr(source))?;
+            Some((*input, position))
         });
         (diagnostic.severity == Severity::Warning, place)
     });

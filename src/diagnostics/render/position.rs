@@ -13,8 +13,8 @@ pub(super) fn of(diagnostics: &[Diagnostic]) -> Vec<Option<LineColumn>> {
         .iter()
         .enumerate()
         .filter_map(|(index, diagnostic)| {
-            let place = diagnostic.place.as_ref()?;
-            Some((&place.source, place.span.start, index))
+            let (source, offset) = diagnostic.place.as_ref()?.origin();
+            Some((source, offset, index))
         })
         .collect();
     wanted.sort_by_key(|(source, offset, _)| (Arc::as_ptr(source) as usize, *offset));

@@ -433,6 +433,12 @@ pub const VARIABLES: &[Variable] = &[
         "how large a secret's file may be",
         FLAG,
     ),
+    goes(
+        "MANIFUSE_SOPS_STREAM_MAC",
+        "generate",
+        "`ignore`: decrypt documents of the stream whose MAC is wrong",
+        "sops.streamMac",
+    ),
     setting(
         "MANIFUSE_TOKEN_CACHE",
         "vault",

@@ -221,7 +221,10 @@ impl<'a> Builder<'a> {
     }
 
     fn comment(&mut self, text: &str, span: Span) {
-        let comment = Comment::new(Text::from(text));
+        let comment = Comment {
+            span: Some(span),
+            ..Comment::new(Text::from(text))
+        };
         if self.lines.is_behind_something(span)
             && let Some(open) = self.open.last_mut()
         {

@@ -5,6 +5,8 @@ use std::fmt::Write as _;
 use zeroize::Zeroizing;
 
 use super::numbers::{self, Exponent};
+use crate::diagnostics::Span;
+use crate::secret::Text;
 use crate::sops::error::Error;
 use crate::sops::tree::{Branch, Element, Item, Kind, Leaf, Node};
 
@@ -30,6 +32,13 @@ pub(super) fn value(node: &Node, indent: Indent) -> Result<Zeroizing<String>, Er
     Ok(writer.out)
 }
 
+/// One value.
+pub(super) fn leaf(leaf: &Leaf, span: Span) -> Result<Text, Error> {
+    let mut writer = Writer::new(Indent::Tab);
+    writer.leaf(leaf, span)?;
+    Ok(Text::from(std::mem::take(&mut *writer.out)))
+}
+
 struct Writer {
     out: Zeroizing<String>,
     indent: Indent,
@@ -46,7 +55,7 @@ impl Writer {
     fn node(&mut self, node: &Node, depth: usize) -> Result<(), Error> {
         match &node.kind {
             Kind::Null => self.out.push_str("null"),
-            Kind::Leaf(leaf) => self.leaf(leaf, node)?,
+            Kind::Leaf(leaf) => self.leaf(leaf, node.span)?,
             Kind::Map(branch) => self.branch(branch, depth)?,
             Kind::List(elements) => {
                 let values = elements.iter().filter_map(|element| match element {
@@ -106,7 +115,7 @@ impl Writer {
         self.out.extend(std::iter::repeat_n(character, count));
     }
 
-    fn leaf(&mut self, leaf: &Leaf, node: &Node) -> Result<(), Error> {
+    fn leaf(&mut self, leaf: &Leaf, span: Span) -> Result<(), Error> {
         match leaf {
             Leaf::String(text) => self.bytes(text.expose()),
             Leaf::Int(integer) => {
@@ -118,7 +127,7 @@ impl Writer {
             }
             Leaf::Float(_) => {
                 let reason = "a number that JSON cannot hold";
-                return Err(Error::structure(node.span, reason));
+                return Err(Error::structure(span, reason));
             }
             Leaf::Bool(true) => self.out.push_str("true"),
             Leaf::Bool(false) => self.out.push_str("false"),

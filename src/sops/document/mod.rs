@@ -27,6 +27,7 @@ use super::tree::{Branch, Item, Kind, Leaf, Node};
 use crate::diagnostics::Span;
 use crate::secret::Text;
 use crate::yaml::json::JsonReader;
+use crate::yaml::writer::number_literal;
 use crate::yaml::{EventReader, YamlReader};
 
 /// The key of the block.
@@ -292,6 +293,15 @@ pub(super) fn variables(document: &Branch) -> Result<Vec<(String, Text)>, Error>
             Ok((key.clone(), text))
         })
         .collect()
+}
+
+/// A value that is no UTF-8 text, as a format spells it: so that readers of YAML 1.1 too take floats for numbers.
+pub(super) fn literal(leaf: &Leaf, format: Format, span: Span) -> Result<Text, Error> {
+    match (leaf, format) {
+        (_, Format::Json) => json_writer::leaf(leaf, span),
+        (Leaf::Float(_), _) => Ok(Text::from(number_literal(&yaml_scalar::word(leaf)))),
+        _ => Ok(Text::from(yaml_scalar::word(leaf))),
+    }
 }
 
 /// A value as a flat format writes it; `None` for lists and mappings.

@@ -20,16 +20,13 @@ pub(super) enum Token<'t> {
 
 impl<'t> Token<'t> {
     pub(super) fn of_leaf(leaf: &'t Leaf) -> Self {
-        Self::Word(match leaf {
+        match leaf {
             Leaf::String(text) => match text.expose_str() {
-                Some(text) => return Self::of_text(text),
-                None => format!("!!binary {}", encode_base64(text.expose())),
+                Some(text) => Self::of_text(text),
+                None => Self::Word(word(leaf)),
             },
-            Leaf::Int(integer) => integer.to_string(),
-            Leaf::Float(float) => yaml_float(*float),
-            Leaf::Bool(truth) => truth.to_string(),
-            Leaf::Time(time) => String::from_utf8_lossy(time.to_text().expose()).into_owned(),
-        })
+            _ => Self::Word(word(leaf)),
+        }
     }
 
     pub(super) fn of_text(text: &'t str) -> Self {
@@ -50,6 +47,17 @@ impl<'t> Token<'t> {
             false if form.plain => Self::Plain(text),
             false => Self::SingleQuoted(text),
         }
+    }
+}
+
+/// A value that is no UTF-8 text.
+pub(super) fn word(leaf: &Leaf) -> String {
+    match leaf {
+        Leaf::String(text) => format!("!!binary {}", encode_base64(text.expose())),
+        Leaf::Int(integer) => integer.to_string(),
+        Leaf::Float(float) => yaml_float(*float),
+        Leaf::Bool(truth) => truth.to_string(),
+        Leaf::Time(time) => String::from_utf8_lossy(time.to_text().expose()).into_owned(),
     }
 }
 

@@ -4,6 +4,7 @@
 use std::ops::Range;
 
 use super::{Certainty, Replacements, Rewrite, is_inert, mapped};
+use crate::diagnostics::Span;
 use crate::yaml::edit::Edit;
 use crate::yaml::lines;
 use crate::yaml::scalar::{BlockBody, BlockHeader, Chomping, Scalar};
@@ -56,6 +57,44 @@ pub(super) fn in_place(
         edits,
         certainty: Certainty::Reread,
     })
+}
+
+/// The edits that make a literal block of a scalar that ends its line, but for a comment; `None` where a block cannot
+/// hold the target. The block's lines are indented by `indent`.
+pub(super) fn instead(scalar: &Scalar<'_>, target: &str, indent: usize) -> Option<Vec<Edit>> {
+    let text = scalar.text;
+    let line_end = lines::end_of(text, scalar.span.end);
+    let line_break = &text[line_end..line_end + lines::break_at(text, line_end)];
+    let rest = text[scalar.span.end..line_end].trim_start();
+    let fits =
+        |character: char| matches!(character, '\n' | '\t') || writer::is_printable(character);
+    // Readers differ on a last line without a line break, and on a carriage return at the end of the text.
+    let is_end = matches!(line_break, "" | "\r");
+    let (content, header) = match target.strip_suffix('\n') {
+        None => (target, "|-"),
+        Some(content) => (content, "|"),
+    };
+    if is_end
+        || !(rest.is_empty() || rest.starts_with('#'))
+        || content.starts_with([' ', '\t', '\n'])
+        || content.is_empty()
+        || content.ends_with('\n')
+        || !content.chars().all(fits)
+    {
+        return None;
+    }
+    let mut block = String::new();
+    for line in content.split('\n') {
+        block.push_str(line_break);
+        if !line.is_empty() {
+            block.extend(std::iter::repeat_n(' ', indent));
+        }
+        block.push_str(line);
+    }
+    Some(vec![
+        Edit::new(scalar.span, header),
+        Edit::new(Span::at(line_end), block),
+    ])
 }
 
 struct Block<'a, 's> {

@@ -67,6 +67,26 @@ pub fn in_place(
     styled.unwrap_or_else(|| quoted(scalar, &target))
 }
 
+/// A whole new text: in the scalar's own style where that is possible, several lines as a literal block where `indent`
+/// says how far to indent it (in brackets and in JSON there are none).
+pub fn anew(
+    scalar: &Scalar<'_>,
+    decoded: &str,
+    target: &str,
+    in_flow: bool,
+    indent: Option<usize>,
+) -> Rewrite {
+    let block = indent.filter(|_| scalar.style == Style::Plain && target.contains('\n'));
+    if let Some(edits) = block.and_then(|indent| literal::instead(scalar, target, indent)) {
+        return Rewrite {
+            edits,
+            certainty: Certainty::Reread,
+        };
+    }
+    let replacements = [(0..decoded.len(), target.to_owned())];
+    in_place(scalar, decoded, &replacements, in_flow)
+}
+
 /// The whole node as one line in double quotes.
 pub fn quoted(scalar: &Scalar<'_>, target: &str) -> Rewrite {
     whole(scalar, writer::double_quoted(target))
@@ -339,6 +359,38 @@ mod tests {
     fn each_style_keeps_its_looks() {
         for &(text, value, expected) in LOOKS {
             assert_eq!(put(text, value).0, expected, "{text:?} with {value:?}");
+        }
+    }
+
+    #[test]
+    fn several_lines_make_a_block() {
+        for (text, value, expected) in [
+            ("v: x\nw: 1\n", "a\nb", "v: |-\n  a\n  b\nw: 1\n"),
+            ("v: x # c\n\n", "a\n\nb\n", "v: | # c\n  a\n\n  b\n\n"),
+            ("v: x\r\n", "a\nb\n", "v: |\r\n  a\r\n  b\r\n"),
+            ("v: x", "a\nb", "v: \"a\\nb\""),
+            ("v: x\r", "a\nb", "v: \"a\\nb\"\r"),
+            ("v: x\n", " a\nb", "v: \" a\\nb\"\n"),
+            ("v: x\n", "a\n\n", "v: \"a\\n\\n\"\n"),
+            ("v: x\n", "a\r\nb", "v: \"a\\r\\nb\"\n"),
+            ("v: 'x'\n", "a\nb", "v: \"a\\nb\"\n"),
+            ("v: x\n", "a b", "v: a b\n"),
+        ] {
+            let tree = Tree::read(&mut YamlReader::new(text)).unwrap().unwrap();
+            let node = tree.node(tree.get(Tree::ROOT, "v").unwrap());
+            let NodeKind::Scalar(decoded, style) = &node.kind else {
+                panic!("not a scalar")
+            };
+            let scalar = Scalar {
+                text,
+                span: node.span,
+                style: *style,
+                after: node.after,
+            };
+            let rewrite = anew(&scalar, decoded, value, false, Some(2));
+            let edited = edit::apply(text, &rewrite.edits);
+            assert_eq!(edited, expected, "{text:?} with {value:?}");
+            assert_eq!(read(&edited).as_deref(), Some(value), "{edited:?}");
         }
     }
 

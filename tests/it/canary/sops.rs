@@ -8,7 +8,8 @@ use super::{CREDENTIAL, Case, DECODED, KEY, NEIGHBOUR, VALUE, case, check};
 
 const FILE: &str = include_str!("secrets.enc.yaml");
 /// Opens the file, and nothing else.
-const IDENTITY: &str = "AGE-SECRET-KEY-1U82DFYT6K26D9Z8WWWSXVVYTU9Z757UTQK438XFKP58T84P745HS2U0TSZ";
+pub(super) const IDENTITY: &str =
+    "AGE-SECRET-KEY-1U82DFYT6K26D9Z8WWWSXVVYTU9Z757UTQK438XFKP58T84P745HS2U0TSZ";
 
 #[test]
 fn files_that_cannot_be_opened() {
