@@ -21,7 +21,7 @@ use crate::clients::http;
 use crate::diagnostics::{Explain, Fault};
 use crate::files::Files;
 use crate::secret::{Map, SecretId, Value};
-use crate::sops::Identities;
+use crate::sops::{Identities, TreePath};
 
 /// One read of one secret.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -50,6 +50,8 @@ pub struct Answer {
     pub values: Map,
     /// Keys that exist but may not be read, with the store's reason (no secret in it).
     pub denied: Vec<(String, String)>,
+    /// Whether a key that is not here may be a path into the values.
+    pub has_paths: bool,
 }
 
 /// What an answer says about one key.
@@ -70,17 +72,28 @@ impl Answer {
             version,
             values,
             denied: Vec::new(),
+            has_paths: false,
         }
     }
 
-    /// The outcome for a key; of two equal keys the last counts.
+    /// The value of a key; of two equal keys the last counts.
+    fn value(&self, key: &str) -> Option<&Value> {
+        let own = self.values.iter().rev().find(|(name, _)| name == key);
+        let path = || TreePath::parse_short(key).ok()?.find_in(&self.values);
+        match own {
+            Some((_, value)) => Some(value),
+            None => self.has_paths.then(path).flatten(),
+        }
+    }
+
+    /// The outcome for a key.
     pub fn outcome(&self, key: &str) -> Outcome<'_> {
         if let Some((_, reason)) = self.denied.iter().find(|(name, _)| name == key) {
             return Outcome::Denied(reason);
         }
-        match self.values.iter().rev().find(|(name, _)| name == key) {
-            None | Some((_, Value::Null)) => Outcome::Absent,
-            Some((_, value)) => Outcome::Present(value),
+        match self.value(key) {
+            None | Some(Value::Null) => Outcome::Absent,
+            Some(value) => Outcome::Present(value),
         }
     }
 }

@@ -106,7 +106,10 @@ impl Sops {
             let decrypted = spawn_blocking(move || decrypt(&source, format, &identities)).await;
             decrypted.map_err(|_| stopped(path))?
         };
-        Ok(Answer::whole(values?, None))
+        Ok(Answer {
+            has_paths: true,
+            ..Answer::whole(values?, None)
+        })
     }
 }
 

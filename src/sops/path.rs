@@ -1,6 +1,7 @@
-//! Paths into a document, as SOPS spells them: `["servers"][0]["host"]`.
+//! Paths into a document, as SOPS spells them: `["servers"][0]["host"]`; in references also `servers[0].host`.
 
 use super::tree::{Branch, Element, Item, Kind, Node};
+use crate::secret::{Map, Value};
 
 /// A path. Nothing in it is secret.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -49,6 +50,56 @@ impl TreePath {
             .map(step)
             .collect::<Result<_, _>>()
             .map(Self)
+    }
+
+    /// Reads a path in a reference: each step is a key behind a dot, or stands in brackets. The first key has no dot.
+    pub fn parse_short(text: &str) -> Result<Self, InvalidPath> {
+        let mut steps = Vec::new();
+        let mut rest = text;
+        while !rest.is_empty() {
+            if rest.starts_with('[') {
+                let quote = rest[1..].chars().next().filter(|c| matches!(c, '"' | '\''));
+                let close = quote.map_or("]".to_owned(), |quote| format!("{quote}]"));
+                let start = close.len();
+                let inside = rest.get(start..).ok_or(InvalidPath)?;
+                let end = start + inside.find(&close).ok_or(InvalidPath)? + close.len();
+                steps.append(&mut Self::parse(&rest[..end])?.0);
+                rest = &rest[end..];
+            } else {
+                let key = match (steps.is_empty(), rest.strip_prefix('.')) {
+                    (true, _) => rest,
+                    (false, key) => key.ok_or(InvalidPath)?,
+                };
+                let end = key.find(['.', '[']).unwrap_or(key.len());
+                if end == 0 {
+                    return Err(InvalidPath);
+                }
+                steps.push(Step::Key(key[..end].to_owned()));
+                rest = &key[end..];
+            }
+        }
+        if steps.is_empty() {
+            return Err(InvalidPath);
+        }
+        Ok(Self(steps))
+    }
+
+    /// What the path leads to in a map of values.
+    pub fn find_in<'v>(&self, values: &'v Map) -> Option<&'v Value> {
+        let of_map = |map: &'v Map, key: &str| {
+            let mut entries = map.iter().rev();
+            entries
+                .find(|(name, _)| name == key)
+                .map(|(_, value)| value)
+        };
+        let (first, rest) = self.0.split_first()?;
+        let Step::Key(key) = first else { return None };
+        rest.iter()
+            .try_fold(of_map(values, key)?, |value, step| match (step, value) {
+                (Step::Key(key), Value::Map(map)) => of_map(map, key),
+                (Step::Index(index), Value::List(items)) => items.get(*index),
+                _ => None,
+            })
     }
 
     /// What the path leads to in a document.
@@ -109,6 +160,32 @@ mod tests {
             "[99999999999999999999]",
         ] {
             assert_eq!(TreePath::parse(text), Err(InvalidPath), "{text}");
+        }
+    }
+
+    #[test]
+    fn paths_in_references() {
+        for (text, same) in [
+            ("a.b", "[\"a\"][\"b\"]"),
+            ("a[0].b[12]", "[\"a\"][0][\"b\"][12]"),
+            ("[\"a\"].b['c.d']", "[\"a\"][\"b\"][\"c.d\"]"),
+            ("[\"a'b]\"][0]", "[\"a'b]\"][0]"),
+        ] {
+            assert_eq!(TreePath::parse_short(text), TreePath::parse(same), "{text}");
+        }
+        for text in [
+            "",
+            ".a",
+            "a.",
+            "a..b",
+            "a[0]b",
+            "a[",
+            "a[x]",
+            "a[-1]",
+            "a[\"b]",
+            "a[99999999999999999999]",
+        ] {
+            assert_eq!(TreePath::parse_short(text), Err(InvalidPath), "{text}");
         }
     }
 }

@@ -57,6 +57,37 @@ fn values_keep_their_types_and_places() {
     assert!(text.contains("shop.example"), "{text}");
 }
 
+/// The references that the page shows; an exact key at the top wins over a path.
+#[test]
+fn values_inside_of_others() {
+    let page = include_str!("../../docs/backends/sops.md");
+    let (_, table) = page.split_once("| reference | is |\n|---|---|\n").unwrap();
+    let rows = table.lines().map_while(|line| line.strip_prefix("| `"));
+    let references: Vec<&str> = rows.map(|row| row.split('`').next().unwrap()).collect();
+    let more = [
+        "<sops:shop.enc.yaml#hosts[1]>",
+        "<sops:shop.enc.yaml#hosts[-1] | default nothing>",
+        "<sops:shop.enc.yaml#hosts[999999999999] | default nothing>",
+        "<sops:shop.enc.yaml#hosts.name | default nothing>",
+        "<sops:shop.enc.yaml#db.password.x | default nothing>",
+        "<sops:shop.enc.yaml#db.password[0] | default nothing>",
+    ];
+    let references: Vec<&str> = references.into_iter().chain(more).collect();
+    let manifest = format!("- {}\n", references.join("\n- "));
+    let run = Program::manifuse(["generate", "-"])
+        .stdin(format!("kind: X\nlist:\n{manifest}"))
+        .file(
+            "shop.enc.yaml",
+            include_str!("../golden/stream/shop.enc.yaml"),
+        )
+        .env("SOPS_AGE_KEY_FILE", "age.agekey")
+        .file("age.agekey", include_str!("../golden/stream/test.agekey"))
+        .run();
+    let expected = "kind: X\nlist:\n- open sesame\n- a.example\n- CRT\n- exact\n- {\"name\": \"b.example\"}\n- nothing\n- nothing\n- nothing\n- nothing\n- nothing\n";
+    let stdout = String::from_utf8(run.stdout).unwrap();
+    assert_eq!((stdout.as_str(), run.stderr.as_str()), (expected, ""));
+}
+
 /// As AVP: its type in a variable, keys where SOPS looks for them.
 #[test]
 fn keys_come_from_everywhere() {

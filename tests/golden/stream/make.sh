@@ -11,4 +11,5 @@ encrypt multi.plain.yaml multi.yaml --encrypted-regex '^(data|stringData)$'
 encrypt types.plain.yaml types.yaml --encrypted-regex '^spec$'
 encrypt config.plain.json config.json --encrypted-regex '^(stringData|spec)$'
 encrypt files.plain.env files.env
+encrypt shop.plain.yaml shop.enc.yaml
 encrypt config.plain.json whole.json
