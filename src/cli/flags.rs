@@ -52,7 +52,7 @@ pub(super) enum Command {
         #[command(subcommand)]
         command: ConfigCommand,
     },
-    /// Reads files that are encrypted by sops
+    /// Reads and writes encrypted files, as sops does
     Sops {
         #[command(subcommand)]
         command: SopsCommand,

@@ -1,7 +1,10 @@
-//! One encrypted value: `ENC[AES256_GCM,data:…,iv:…,tag:…,type:…]`, opened with the data key and the place it stands at.
+//! One encrypted value: `ENC[AES256_GCM,data:…,iv:…,tag:…,type:…]`, sealed and opened with the data key and the place it
+//! stands at.
 
+use aes_gcm::aead::OsRng;
 use aes_gcm::aead::generic_array::typenum::{U12, U16, U32};
 use aes_gcm::aead::generic_array::{ArrayLength, GenericArray};
+use aes_gcm::aead::rand_core::RngCore as _;
 use aes_gcm::aes::Aes256;
 use aes_gcm::{AeadInPlace, AesGcm, KeyInit};
 use zeroize::Zeroizing;
@@ -9,15 +12,18 @@ use zeroize::Zeroizing;
 use super::error::ValueError;
 use super::tree::Leaf;
 use crate::secret::Text;
-use crate::yaml::decode_base64;
 use crate::yaml::go_scalar::parse_float;
 use crate::yaml::timestamp::Timestamp;
+use crate::yaml::{decode_base64, encode_base64};
 
 /// How an encrypted value begins.
 const START: &str = "ENC[AES256_GCM,data:";
 const TAG_SIZE: usize = 16;
 
-/// Opens values with one data key. The key schedules are made once for all values of a file.
+/// The size of the nonces that SOPS writes.
+const NONCE_SIZE: usize = 32;
+
+/// Seals and opens values with one data key. The key schedules are made once for all values of a file.
 pub(super) struct Cipher {
     /// For the 32-byte nonces that every version of SOPS writes.
     usual: AesGcm<Aes256, U32>,
@@ -70,6 +76,60 @@ impl Cipher {
             _ => return Err(ValueError::Damaged),
         }
         typed(parts.kind, bytes)
+    }
+}
+
+/// What a value is sealed as.
+pub(super) struct Plain {
+    /// The name of its type.
+    pub(super) kind: &'static str,
+    /// Its canonical text.
+    pub(super) text: Text,
+}
+
+impl Plain {
+    pub(super) fn leaf(leaf: &Leaf) -> Self {
+        let kind = match leaf {
+            Leaf::String(_) => "str",
+            Leaf::Int(_) => "int",
+            Leaf::Float(_) => "float",
+            Leaf::Bool(_) => "bool",
+            Leaf::Time(_) => "time",
+        };
+        Self {
+            kind,
+            text: leaf.text(),
+        }
+    }
+
+    pub(super) fn comment(text: &Text) -> Self {
+        Self {
+            kind: "comment",
+            text: text.clone(),
+        }
+    }
+}
+
+impl Cipher {
+    /// Encrypts a value. The empty text stands for itself.
+    pub(super) fn seal(&self, plain: &Plain, aad: &[u8]) -> String {
+        if plain.text.expose().is_empty() {
+            return String::new();
+        }
+        let mut nonce = [0; NONCE_SIZE];
+        OsRng.fill_bytes(&mut nonce);
+        let mut bytes = Zeroizing::new(plain.text.expose().to_vec());
+        let tag = self
+            .usual
+            .encrypt_in_place_detached(GenericArray::from_slice(&nonce), aad, &mut bytes)
+            .expect("no value is as long as 64 GiB");
+        format!(
+            "{START}{},iv:{},tag:{},type:{}]",
+            encode_base64(&bytes),
+            encode_base64(&nonce),
+            encode_base64(&tag),
+            plain.kind
+        )
     }
 }
 

@@ -8,7 +8,7 @@ use super::in_place::{Change, Replacement};
 use super::keys::DataKey;
 use super::mac::Mac;
 use super::metadata::Metadata;
-use super::selector::Position;
+use super::place::Place;
 use super::tree::{Branch, Comment, Element, Item, Kind, Leaf, Node};
 use super::{Encrypted, MacCheck};
 use crate::diagnostics::Span;
@@ -77,13 +77,9 @@ fn verify(mac: Mac, metadata: &Metadata, cipher: &Cipher) -> Result<(), Error> {
 
 struct Walk<'w> {
     cipher: &'w Cipher,
-    position: Position<'w>,
+    place: Place<'w>,
     mac: Mac,
     only_encrypted: bool,
-    /// The keys on the way to here, each with a colon behind it: what a value here is bound to.
-    aad: Vec<u8>,
-    /// The same keys, for messages.
-    keys: Vec<String>,
     text: &'w str,
     format: Format,
     /// What was decrypted, where that is wanted.
@@ -94,11 +90,9 @@ impl<'w> Walk<'w> {
     fn new(cipher: &'w Cipher, metadata: &'w Metadata, text: &'w str, format: Format) -> Self {
         Self {
             cipher,
-            position: Position::new(&metadata.selector),
+            place: Place::new(&metadata.selector),
             mac: Mac::new(metadata.mac_only_encrypted),
             only_encrypted: metadata.mac_only_encrypted,
-            aad: Vec::new(),
-            keys: Vec::new(),
             text,
             format,
             changes: None,
@@ -107,35 +101,29 @@ impl<'w> Walk<'w> {
 
     fn branch(&mut self, branch: Branch) -> Result<Branch, Error> {
         let mut decrypted = Branch::with_capacity(branch.len());
-        self.position.enter_collection();
+        self.place.position.enter_collection();
         for item in branch {
             decrypted.push(match item {
                 Item::Comment(comment) => Item::Comment(self.comment(comment)),
                 Item::Entry(key, node) => {
                     let node = self.entry(&key, node)?;
-                    self.position.after_entry();
+                    self.place.position.after_entry();
                     Item::Entry(key, node)
                 }
             });
         }
-        self.position.leave_collection();
+        self.place.position.leave_collection();
         Ok(decrypted)
     }
 
     fn entry(&mut self, key: &str, node: Node) -> Result<Node, Error> {
-        let above = self.aad.len();
-        self.aad.extend_from_slice(key.as_bytes());
-        self.aad.push(b':');
-        self.keys.push(key.to_owned());
-        self.position.enter_key(key);
+        self.place.enter_key(key);
         let span = node.span;
         let decrypted = match self.node(node)? {
             Element::Value(node) => node,
-            Element::Comment(_) => return Err(self.error(span, ValueError::Comment)),
+            Element::Comment(_) => return Err(self.place.error(span, ValueError::Comment)),
         };
-        self.position.leave_key();
-        self.keys.pop();
-        self.aad.truncate(above);
+        self.place.leave_key();
         Ok(decrypted)
     }
 
@@ -155,14 +143,14 @@ impl<'w> Walk<'w> {
 
     fn list(&mut self, elements: Vec<Element>) -> Result<Vec<Element>, Error> {
         let mut decrypted = Vec::with_capacity(elements.len());
-        self.position.enter_collection();
+        self.place.position.enter_collection();
         for element in elements {
             decrypted.push(match element {
                 Element::Comment(comment) => Element::Comment(self.comment(comment)),
                 Element::Value(node) => self.element(node)?,
             });
         }
-        self.position.leave_collection();
+        self.place.position.leave_collection();
         Ok(decrypted)
     }
 
@@ -173,28 +161,30 @@ impl<'w> Walk<'w> {
             // It stands above what follows by the text that it has in the file.
             Element::Comment(_) => {
                 let written = self.text.get(span.range()).unwrap_or_default();
-                self.position.meet_comment(written.as_bytes());
+                self.place.position.meet_comment(written.as_bytes());
             }
-            Element::Value(_) => self.position.after_entry(),
+            Element::Value(_) => self.place.position.after_entry(),
         }
         Ok(element)
     }
 
     fn leaf(&mut self, leaf: Leaf, span: Span) -> Result<Opened, Error> {
-        if !self.position.is_encrypted() {
+        if !self.place.position.is_encrypted() {
             if !self.only_encrypted {
                 self.hash_plain(&leaf, span);
             }
             return Ok(Opened::Leaf(leaf));
         }
         let Leaf::String(text) = leaf else {
-            return Err(self.error(span, ValueError::NotText(leaf.type_name())));
+            return Err(self
+                .place
+                .error(span, ValueError::NotText(leaf.type_name())));
         };
         let text = text.expose_str();
         let opened = text
             .ok_or(ValueError::NotEncrypted)
-            .and_then(|text| self.cipher.open(text, self.aad()))
-            .map_err(|reason| self.error(span, reason))?;
+            .and_then(|text| self.cipher.open(text, self.place.aad()))
+            .map_err(|reason| self.place.error(span, reason))?;
         if let Opened::Leaf(leaf) = &opened {
             self.mac.add(leaf);
         }
@@ -216,11 +206,11 @@ impl<'w> Walk<'w> {
 
     /// A comment that cannot be decrypted stays as it is: old files have plain comments between encrypted values.
     fn comment(&mut self, comment: Comment) -> Comment {
-        if !self.position.meet_comment(comment.text.expose()) {
+        if !self.place.position.meet_comment(comment.text.expose()) {
             return comment;
         }
         let text = comment.text.expose_str().unwrap_or_default();
-        let text = match self.cipher.open(text, self.aad()) {
+        let text = match self.cipher.open(text, self.place.aad()) {
             Ok(Opened::Comment(text)) => text,
             Ok(Opened::Leaf(leaf)) => leaf.text(),
             Err(_) => return comment,
@@ -242,17 +232,5 @@ impl<'w> Walk<'w> {
             changes.push(Change { span, replacement });
         }
         Ok(())
-    }
-
-    fn aad(&self) -> &[u8] {
-        if self.aad.is_empty() { b":" } else { &self.aad }
-    }
-
-    fn error(&self, span: Span, reason: ValueError) -> Error {
-        Error::Value {
-            path: self.keys.join("."),
-            span,
-            reason,
-        }
     }
 }

@@ -20,6 +20,15 @@ pub enum Error {
         /// Where.
         span: Span,
     },
+    /// There is a `sops` block already, so the text cannot be encrypted.
+    #[error("a top-level entry is called sops: the file is encrypted already")]
+    Encrypted,
+    /// The configuration says something wrong.
+    #[error("the configuration .sops.yaml is wrong: {0}")]
+    Config(String),
+    /// There is nothing to encrypt.
+    #[error("the file holds no document")]
+    Empty,
     /// There is no `sops` block.
     #[error("sops metadata not found")]
     NoMetadata,
@@ -73,6 +82,11 @@ pub enum ValueError {
     /// A type that nobody writes.
     #[error("unknown data type")]
     UnknownType,
+    /// An encrypted comment that the rule would take for its mark.
+    #[error(
+        "a comment's encrypted text matches unencrypted_comment_regex, so what follows it could not be read again"
+    )]
+    LooksLikeRule,
     /// A comment in the place of a mapping's value.
     #[error("a comment stands in the place of a value")]
     Comment,

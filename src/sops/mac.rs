@@ -53,6 +53,11 @@ impl Mac {
         }
     }
 
+    /// The hash as it is stored, before it is encrypted.
+    pub(super) fn text(self) -> Text {
+        Text::from(hex(&self.hash.finalize()))
+    }
+
     /// Whether the hash is the one that the file says, compared in constant time.
     pub(super) fn is(self, expected: &Text) -> bool {
         let matches = |hash: Sha512| hex(&hash.finalize()).as_bytes().ct_eq(expected.expose());

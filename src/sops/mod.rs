@@ -8,21 +8,25 @@ mod cipher;
 mod config;
 mod decrypt;
 mod document;
+mod encrypt;
 mod error;
 mod in_place;
 mod keys;
 mod mac;
 mod metadata;
 mod path;
+mod place;
+mod recipe;
 mod selector;
 mod tree;
 
-pub use config::layout_of;
+pub use config::Config;
 pub use document::{Format, Layout};
 pub use error::{Error, NoKey, ValueError};
 pub use in_place::{Change, Replacement};
 pub use keys::{DataKey, Identities, Sources};
 pub use path::{InvalidPath, NotFound, TreePath};
+pub use recipe::Recipe;
 
 use zeroize::Zeroizing;
 

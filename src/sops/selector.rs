@@ -123,6 +123,11 @@ impl<'s> Position<'s> {
             self.is_encrypted()
         }
     }
+
+    /// Whether an encrypted comment of that text would keep plain what stands below it.
+    pub(super) fn keeps_plain(&self, text: &[u8]) -> bool {
+        matches!(self.selector, Selector::Comments { regex, encrypted: false } if regex.is_match(text))
+    }
 }
 
 #[cfg(test)]

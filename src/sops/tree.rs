@@ -116,6 +116,11 @@ impl Node {
         Self { kind, span }
     }
 
+    /// A text that stands nowhere yet.
+    pub(super) fn text(text: impl Into<Text>) -> Self {
+        Self::new(Kind::Leaf(Leaf::String(text.into())), Span::at(0))
+    }
+
     /// The value without its comments.
     fn into_value(self) -> Value {
         match self.kind {
@@ -171,19 +176,18 @@ pub(super) fn copy(node: &Node, budget: &mut usize) -> Option<Node> {
                 })
                 .collect::<Option<_>>()?,
         ),
-        Kind::Map(branch) => Kind::Map(
-            branch
-                .iter()
-                .map(|item| match item {
-                    Item::Entry(key, node) => {
-                        copy(node, budget).map(|node| Item::Entry(key.clone(), node))
-                    }
-                    Item::Comment(comment) => Some(Item::Comment(comment.copy())),
-                })
-                .collect::<Option<_>>()?,
-        ),
+        Kind::Map(branch) => Kind::Map(copy_branch(branch, budget)?),
     };
     Some(Node::new(kind, node.span))
+}
+
+/// The same for a mapping.
+pub(super) fn copy_branch(branch: &Branch, budget: &mut usize) -> Option<Branch> {
+    let copy_item = |item: &Item| match item {
+        Item::Entry(key, node) => copy(node, budget).map(|node| Item::Entry(key.clone(), node)),
+        Item::Comment(comment) => Some(Item::Comment(comment.copy())),
+    };
+    branch.iter().map(copy_item).collect()
 }
 
 impl Comment {
@@ -196,17 +200,18 @@ impl Comment {
         }
     }
 
+    /// The same text as another comment, in that one's place.
+    pub(super) fn with_text(&self, text: Text) -> Self {
+        Self { text, ..*self }
+    }
+
     /// The text as it is written; what is no UTF-8 in it is marked.
     pub(super) fn shown(&self) -> Cow<'_, str> {
         String::from_utf8_lossy(self.text.expose())
     }
 
     fn copy(&self) -> Self {
-        Self {
-            text: self.text.clone(),
-            inline: self.inline,
-            span: self.span,
-        }
+        self.with_text(self.text.clone())
     }
 }
 

@@ -24,6 +24,28 @@ impl Timestamp {
         Cursor::new(text, Digits::Two).timestamp(Some("T"), true)
     }
 
+    /// A time by its seconds since 1970, in UTC.
+    pub fn from_unix(seconds: u64) -> Self {
+        let (days, time) = (seconds / 86_400, seconds % 86_400);
+        // Years begin in March, so that a leap day ends one; 400 of them always have as many days.
+        let days = days + 719_468;
+        let (era, day) = (days / 146_097, days % 146_097);
+        let year = (day - day / 1460 + day / 36_524 - day / 146_096) / 365;
+        let day = day - (365 * year + year / 4 - year / 100);
+        let month = (5 * day + 2) / 153;
+        let part = |number: u64| u32::try_from(number).unwrap_or(u32::MAX);
+        Self {
+            year: part(year + 400 * era + u64::from(month >= 10)),
+            month: part(if month < 10 { month + 3 } else { month - 9 }),
+            day: part(day - (153 * month + 2) / 5 + 1),
+            hour: part(time / 3600),
+            minute: part(time / 60 % 60),
+            second: part(time % 60),
+            nanoseconds: 0,
+            offset_minutes: 0,
+        }
+    }
+
     /// The four forms that go-yaml v3 resolves to a time: months, days and clock fields may have one digit.
     pub fn from_yaml(text: &str) -> Option<Self> {
         let forms = [
@@ -190,6 +212,21 @@ mod tests {
 
     fn canonical(time: Option<Timestamp>) -> Option<String> {
         time.map(|time| time.to_text().expose_str().unwrap().to_owned())
+    }
+
+    #[test]
+    fn seconds_since_1970() {
+        for (seconds, expected) in [
+            (0, "1970-01-01T00:00:00Z"),
+            (951_782_400, "2000-02-29T00:00:00Z"),
+            (951_868_799, "2000-02-29T23:59:59Z"),
+            (1_735_689_599, "2024-12-31T23:59:59Z"),
+            (1_740_787_200, "2025-03-01T00:00:00Z"),
+            (4_107_542_400, "2100-03-01T00:00:00Z"),
+        ] {
+            let text = Timestamp::from_unix(seconds).to_text();
+            assert_eq!(text.expose_str(), Some(expected));
+        }
     }
 
     #[test]

@@ -28,6 +28,8 @@ line:
     file NAME            a file that lies there, in the lines that follow
     exit NUMBER          sops's exit code
     result NAME          what must come out on `stdout` or in that file, in the lines that follow
+    masked EXTENSION     … but for what is different each time: sizes stand for encrypted values, words for keys and times
+    plain                what the encrypted file decrypts to
 
 A text is lines that begin with `|` (as they are, with a line feed) or `%` (escaped as in C, in bytes, and without a line feed of
 their own).
@@ -55,7 +57,8 @@ LATER = [
 ]
 # Commands and switches of later versions, not the format.
 LEFT_OUT = {"input-type-unknown-suffix", "order-duplicate"}
-COMMANDS = {"decrypt", "exec-env", "exec-file", "filestatus"}
+LATER_COMMANDS = {"encrypt-age-ssh", "encrypt-aws-kms", "encrypt-pgp-and-age", "encrypt-vault-transit"}
+COMMANDS = {"decrypt", "encrypt", "exec-env", "exec-file", "filestatus"}
 AREAS = {
     "flat": ("binary-", "dotenv-", "ini-", "v313-binary", "v313-dotenv", "v313-ini", "tamper-dotenv", "tamper-ini"),
     "keys": ("age-", "shamir-", "mixed-", "pgp-", "order-", "aws-", "azure-", "gcp-", "vault-"),
@@ -131,23 +134,37 @@ def command(name, case, folder):
     before = os.path.join(folder, "before")
     out = [f"case {name}", f"rule {case['rule']}"]
     out.append("args " + json.dumps(case.get("command") or ["decrypt", *case["args"], case["file"]]))
-    out.append("keys " + " ".join(os.path.basename(key).removesuffix(".agekey") for key in case["keys"]))
-    for file in sorted(os.listdir(before)) if os.path.isdir(before) else [case["file"]]:
-        out += [f"file {file}"] + lines(read(before if os.path.isdir(before) else folder, file))
+    if case["keys"]:
+        out.append("keys " + " ".join(os.path.basename(key).removesuffix(".agekey") for key in case["keys"]))
+    for path in files(before) if os.path.isdir(before) else [os.path.join(folder, case["file"])]:
+        name = os.path.relpath(path, before) if os.path.isdir(before) else case["file"]
+        out += [f"file {name}"] + lines(read(*os.path.split(path)))
     out.append("exit " + read(folder, "sops.exit").strip())
     result = case.get("result", "stdout")
     text = read(folder, "stdout.txt")
     if text is None and case["expect"] == "decrypt":
         plain = sorted(name for name in os.listdir(folder) if name.startswith("plain.") and name != "plain.json")
         text = read(folder, (plain or ["plain.json"])[0])
-    if text is not None:
+    masked = sorted(name for name in os.listdir(folder) if name.startswith("after.masked."))
+    if masked and case["expect"] == "ok":
+        newest = next((name for name in masked if ".3.13." in name), masked[0])
+        plain = sorted(name for name in os.listdir(folder) if name.startswith("plain.") and name != "plain.json") or ["plain.json"]
+        plain = next((name for name in sorted(os.listdir(folder)) if name.startswith("plain.3.13.")), plain[0])
+        out += [f"result {result}"] + [f"masked {newest.rsplit('.', 1)[1]}"] + lines(read(folder, newest))
+        out += ["plain"] + lines(read(folder, plain))
+    elif text is not None and not masked:
         out += [f"result {result}"] + lines(text)
     return out
 
 
+def files(folder):
+    found = [os.path.join(path, name) for path, _, names in os.walk(folder) for name in names]
+    return sorted(found)
+
+
 def is_command(name, case):
     asked = case.get("command") or (["decrypt", *case["args"]] if case["args"] else [""])
-    return asked[0] in COMMANDS and all(key.startswith("age/") for key in case["keys"])
+    return asked[0] in COMMANDS and name not in LATER_COMMANDS and all(key.startswith("age/") for key in case["keys"])
 
 
 def main():

@@ -2,15 +2,34 @@
 
 use std::fs;
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use regex::{Captures, Regex};
+
 use crate::support::program::Program;
 use crate::support::sops_bundle::{Case, cases};
 
 const COMMANDS: &str = include_str!("../golden/sops/commands.txt");
 
 /// Exit codes of ours by sops's own name that differ, and why.
-const OTHER_CODES: [(&str, i32); 1] = [
+const OTHER_CODES: [(&str, i32); 6] = [
     // sops says 1 for a file that is missing, but only here.
     ("filestatus-missing", 100),
+    // sops encrypts nothing, without a word.
+    ("refuse-invalid-regex", 1),
+    // sops finds these while it encrypts (23), here they are found while the file is read.
+    ("refuse-key-bool", 2),
+    ("refuse-key-int", 2),
+    ("refuse-uint", 2),
+    // sops passes over what stands behind the file, and looks for another file.
+    ("refuse-missing-file", 1),
+];
+
+const LAID_OUT_OTHERWISE: [&str; 2] = [
+    // A text that each reader of YAML reads otherwise.
+    "encrypt-yaml-unicode",
+    // Since 3.13 sops leaves plain comments on their lines; this was recorded before.
+    "rules-comment-regex",
 ];
 
 fn prepared(program: Program, case: &Case) -> Program {
@@ -32,26 +51,90 @@ fn answer(program: &Program, case: &Case) -> (Option<i32>, Vec<u8>, String) {
     (run.code, text, run.stderr)
 }
 
+/// How one run differs from what it should be.
+fn differs(case: &Case, program: &Program, code: Option<i32>) -> Option<String> {
+    let (found, text, stderr) = answer(program, case);
+    let expected = case.result.as_ref().map_or(&[][..], |(_, text)| text);
+    if code.is_some() && found != code || code.is_none() && found == Some(0) {
+        return Some(format!(
+            "{}: exit code {found:?}, {code:?} is right: {stderr}",
+            case.name
+        ));
+    }
+    let is_right = case.masked.is_some() || text == expected;
+    (!is_right).then(|| format!("{}: {}", case.name, String::from_utf8_lossy(&text)))
+}
+
 #[test]
 fn answer_as_sops_does() {
     let mut count = 0;
+    let mut failures = Vec::new();
     for case in cases(COMMANDS) {
         count += 1;
-        let name = &case.name;
-        let other = OTHER_CODES.iter().find(|(other, _)| other == name);
+        let other = OTHER_CODES.iter().find(|(other, _)| *other == case.name);
         let code = other.map_or(case.exit, |(_, code)| *code);
-        let expected = case.result.as_ref().map(|(_, text)| text.clone());
         let program = prepared(Program::sops(case.args.clone()), &case);
-        let (found, text, stderr) = answer(&program, &case);
-        assert_eq!(found, Some(code), "{name}: {stderr}");
-        assert_eq!(text, expected.clone().unwrap_or_default(), "{name}");
+        failures.extend(differs(&case, &program, Some(code)));
+        // By our own name failures have codes of our own, but for those of a command that was run.
+        let is_child = case.args[0].starts_with("exec-");
+        let code = (code == 0 || is_child).then_some(code);
         let ours = ["sops".to_owned()].into_iter().chain(case.args.clone());
         let program = prepared(Program::manifuse(ours), &case);
-        let (found, text, stderr) = answer(&program, &case);
-        let is_child = case.args[0].starts_with("exec-");
-        assert_eq!(found == Some(0), case.exit == 0, "{name}: {stderr}");
-        assert!(found == Some(case.exit) || !is_child, "{name}: {stderr}");
-        assert_eq!(text, expected.unwrap_or_default(), "{name}");
+        failures.extend(differs(&case, &program, code));
     }
-    assert_eq!(count, 40);
+    assert!(failures.is_empty(), "{}", failures.join("\n"));
+    assert_eq!(count, 118);
+}
+
+/// What differs each time in an encrypted file, replaced by sizes and words as the recorded files have them.
+fn masked(text: &str) -> String {
+    let value = Regex::new(r"ENC\[AES256_GCM,data:([^,]*),iv:([^,]*),tag:([^,]*),type:([a-z]+)\]")
+        .expect("valid");
+    let size = |text: &str| STANDARD.decode(text).expect("base64").len();
+    let text = value.replace_all(text, |found: &Captures<'_>| {
+        let [data, iv, tag] = [1, 2, 3].map(|part| size(&found[part]));
+        format!("ENC[data:{data},iv:{iv},tag:{tag},type:{}]", &found[4])
+    });
+    let armor =
+        Regex::new(r"(?s)-----BEGIN AGE ENCRYPTED FILE-----.*?-----END AGE ENCRYPTED FILE-----")
+            .expect("valid");
+    let text = armor.replace_all(&text, "<age encrypted file>");
+    let time = Regex::new(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ").expect("valid");
+    let text = time.replace_all(&text, "<time>");
+    text.replace("3.13.2", "<version>")
+}
+
+/// What is encrypted has the shape of what sops encrypts, and decrypts to the same bytes.
+#[test]
+fn encrypt_as_sops_does() {
+    let mut failures = Vec::new();
+    for case in cases(COMMANDS) {
+        let Some((extension, expected)) = &case.masked else {
+            continue;
+        };
+        let name = &case.name;
+        let (code, text, stderr) =
+            answer(&prepared(Program::sops(case.args.clone()), &case), &case);
+        if code != Some(0) {
+            failures.push(format!("{name}: {stderr}"));
+            continue;
+        }
+        let shape = masked(&String::from_utf8(text.clone()).unwrap());
+        if shape.as_bytes() != expected {
+            failures.push(format!("{name} has the shape\n{shape}"));
+        }
+        let file = format!("again.{extension}");
+        // Elsewhere, so that no configuration says how it is laid out.
+        let keys = Case {
+            keys: case.keys.clone(),
+            ..Case::default()
+        };
+        let program = prepared(Program::sops(["decrypt".to_owned(), file.clone()]), &keys);
+        let run = program.file(&file, &text).run();
+        if run.stdout != case.plain && !LAID_OUT_OTHERWISE.contains(&name.as_str()) {
+            let stdout = String::from_utf8_lossy(&run.stdout);
+            failures.push(format!("{name} decrypts to\n{stdout}{}", run.stderr));
+        }
+    }
+    assert!(failures.is_empty(), "{}", failures.join("\n"));
 }

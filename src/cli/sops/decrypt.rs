@@ -1,16 +1,13 @@
 //! `decrypt` and `filestatus`.
 
-use std::fs::{self, File};
-use std::io::Write as _;
 use std::path::Path;
-
-use tempfile::NamedTempFile;
 
 use super::failure::{Code, Failure};
 use super::flags::{Decrypt, Filestatus};
 use super::input::{self, Input};
+use super::replace::replace;
 use crate::cli::{Process, print};
-use crate::diagnostics::{Diagnostic, Fault, io_reason};
+use crate::diagnostics::{Diagnostic, Fault};
 use crate::sops::{self, ExtractError, MacCheck, TreePath};
 
 /// Prints a decrypted file, or writes it where the flags say.
@@ -66,27 +63,4 @@ pub(super) fn filestatus(flags: &Filestatus, process: &mut Process<'_>) -> Resul
     let encrypted = sops::is_encrypted(input.source.text(), input.format)
         .map_err(|error| Failure::of_file(&error, &input.source))?;
     Ok(print(process, format!("{{\"encrypted\":{encrypted}}}\n")))
-}
-
-/// Puts a file in the place of another at once, with that one's mode; a link stays, and what it leads to is replaced.
-fn replace(path: &Path, text: &[u8]) -> Result<(), Failure> {
-    let path = fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
-    let failed = |error: &std::io::Error| {
-        let message = format!("could not write {}", path.display());
-        let diagnostic = Diagnostic::error(Fault::Input, message).with_cause(io_reason(error));
-        Failure::new(Code::CannotWrite, diagnostic)
-    };
-    let write = || {
-        let folder = path.parent().unwrap_or(Path::new("."));
-        let Ok(old) = fs::metadata(&path) else {
-            return File::create(&path)?.write_all(text);
-        };
-        let mut new = NamedTempFile::new_in(folder)?;
-        new.write_all(text)?;
-        new.as_file().set_permissions(old.permissions())?;
-        new.as_file().sync_all()?;
-        new.persist(&path).map_err(|error| error.error)?;
-        Ok(())
-    };
-    write().map_err(|error| failed(&error))
 }

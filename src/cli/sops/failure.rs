@@ -13,12 +13,15 @@ pub(super) enum Code {
     CannotRead = 2,
     CannotWrite = 3,
     CannotEmit = 4,
+    Conflict = 8,
     CannotDecrypt = 25,
     Mac = 51,
     BadPath = 91,
+    Empty = 92,
     NoFile = 100,
     DuplicateOrder = 112,
     NoDataKey = 128,
+    Encrypted = 203,
 }
 
 /// A failed command.
@@ -46,7 +49,9 @@ impl Failure {
             Error::NoKey(_) => Code::NoDataKey,
             Error::Value { .. } => Code::CannotDecrypt,
             Error::BrokenMac(_) | Error::NoMac | Error::MacMismatch => Code::Mac,
-            Error::NoMetadata => Code::Generic,
+            Error::NoMetadata | Error::Config(_) => Code::Generic,
+            Error::Encrypted => Code::Encrypted,
+            Error::Empty => Code::Empty,
             Error::Syntax(_) | Error::Structure { .. } | Error::Metadata(_) => Code::CannotRead,
         };
         let mut diagnostic = Diagnostic::from_error(error);

@@ -14,12 +14,23 @@ Examples:
 
 A link to the program that is called sops takes the same commands, and the older form: sops -d secrets.enc.yaml";
 
+const ENCRYPT_EXAMPLES: &str = "\
+Examples:
+  manifuse sops encrypt --age age1... secrets.yaml > secrets.enc.yaml
+  manifuse sops encrypt --encrypted-regex '^(data|stringData)$' --in-place secret.yaml
+  manifuse sops encrypt --filename-override app.env < app.env > app.enc.env
+
+Without keys among the flags they come from the .sops.yaml that is nearest to the working folder.";
+
 /// What may be done with encrypted files.
 #[derive(Debug, Subcommand)]
 pub(in crate::cli) enum SopsCommand {
     /// Prints a file decrypted, byte for byte as sops does
     #[command(after_long_help = DECRYPT_EXAMPLES)]
     Decrypt(Box<Decrypt>),
+    /// Encrypts a file
+    #[command(after_long_help = ENCRYPT_EXAMPLES)]
+    Encrypt(Box<Encrypt>),
     /// Says as JSON whether a file is encrypted
     Filestatus(Filestatus),
     /// Runs a command with the values of a file in its environment
@@ -101,6 +112,97 @@ pub(in crate::cli) struct Decrypt {
     /// The name by which the format is chosen
     #[arg(long, value_name = "NAME")]
     pub(super) filename_override: Option<String>,
+}
+
+/// The flags of `encrypt`.
+#[expect(clippy::doc_markdown, reason = "help texts, printed as they are")]
+#[derive(Args, Debug, Default)]
+pub(in crate::cli) struct Encrypt {
+    /// The file; standard input without it
+    #[arg(value_name = "FILE")]
+    pub(super) file: Option<OsString>,
+
+    /// age recipients, separated by commas [env: SOPS_AGE_RECIPIENTS]
+    #[arg(short, long, value_name = "RECIPIENTS")]
+    pub(super) age: Option<String>,
+
+    #[command(flatten)]
+    pub(super) rules: Rules,
+
+    /// Only the values that are encrypted count for the MAC
+    #[arg(long)]
+    pub(super) mac_only_encrypted: bool,
+
+    /// How many key groups are needed to open the file
+    #[arg(long, value_name = "NUMBER")]
+    pub(super) shamir_secret_sharing_threshold: Option<usize>,
+
+    /// Write into the file itself
+    #[arg(short, long)]
+    pub(super) in_place: bool,
+
+    /// Write into this file
+    #[arg(long, value_name = "FILE")]
+    pub(super) output: Option<PathBuf>,
+
+    /// The format of the file: yaml, json, dotenv, ini or binary; by its name without this
+    #[arg(long, value_name = "FORMAT")]
+    pub(super) input_type: Option<String>,
+
+    /// The format of the encrypted file; that of the file without this
+    #[arg(long, value_name = "FORMAT")]
+    pub(super) output_type: Option<String>,
+
+    /// The name by which format and rules are chosen; needed for standard input
+    #[arg(long, value_name = "NAME")]
+    pub(super) filename_override: Option<String>,
+
+    #[command(flatten)]
+    pub(super) common: Common,
+}
+
+/// Which values are encrypted: at most one of these.
+#[derive(Args, Clone, Debug, Default)]
+pub(in crate::cli) struct Rules {
+    /// All but what lies under a key that ends so
+    #[arg(long, value_name = "SUFFIX")]
+    pub(super) unencrypted_suffix: Option<String>,
+
+    /// Only what lies under a key that ends so
+    #[arg(long, value_name = "SUFFIX")]
+    pub(super) encrypted_suffix: Option<String>,
+
+    /// All but what lies under a key that matches
+    #[arg(long, value_name = "REGEX")]
+    pub(super) unencrypted_regex: Option<String>,
+
+    /// Only what lies under a key that matches
+    #[arg(long, value_name = "REGEX")]
+    pub(super) encrypted_regex: Option<String>,
+
+    /// All but what stands below a comment that matches
+    #[arg(long, value_name = "REGEX")]
+    pub(super) unencrypted_comment_regex: Option<String>,
+
+    /// Only what stands below a comment that matches
+    #[arg(long, value_name = "REGEX")]
+    pub(super) encrypted_comment_regex: Option<String>,
+}
+
+impl Rules {
+    /// Those that are given, by the names that the `sops` block has for them.
+    pub(super) fn given(&self) -> impl Iterator<Item = (&'static str, &str)> {
+        let all = [
+            ("unencrypted_suffix", &self.unencrypted_suffix),
+            ("encrypted_suffix", &self.encrypted_suffix),
+            ("unencrypted_regex", &self.unencrypted_regex),
+            ("encrypted_regex", &self.encrypted_regex),
+            ("unencrypted_comment_regex", &self.unencrypted_comment_regex),
+            ("encrypted_comment_regex", &self.encrypted_comment_regex),
+        ];
+        all.into_iter()
+            .filter_map(|(name, value)| Some((name, value.as_deref()?)))
+    }
 }
 
 /// The flags of `filestatus`.

@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 use std::ffi::OsStr;
 use std::io::Read as _;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::failure::{Code, Failure};
@@ -12,7 +12,7 @@ use crate::cli::Process;
 use crate::diagnostics::{Diagnostic, Fault, Source, io_reason};
 use crate::env::{Options, Origin, Setting};
 use crate::input::DEFAULT_LIMIT;
-use crate::sops::{Decrypted, Encrypted, Format, Identities, Layout, MacCheck, Sources, layout_of};
+use crate::sops::{Config, Decrypted, Encrypted, Format, Identities, Layout, MacCheck, Sources};
 
 /// The variables by which keys are found.
 const KEY_VARIABLES: [&str; 7] = [
@@ -40,14 +40,7 @@ impl Input {
         process: &mut Process<'_>,
     ) -> Result<Self, Failure> {
         let shown = file.map(|file| file.to_string_lossy().into_owned());
-        let bytes = if let Some(file) = file {
-            read_file(&process.folder.join(file), &file.to_string_lossy())?
-        } else {
-            let mut bytes = Vec::new();
-            let read = process.stdin.take(DEFAULT_LIMIT).read_to_end(&mut bytes);
-            read.map_err(|error| unreadable("standard input", Code::CannotRead, &error))?;
-            bytes
-        };
+        let bytes = read_bytes(file, process)?;
         let name = shown.as_deref().unwrap_or("<stdin>");
         let by_name = || Format::of_path(named.or(shown.as_deref()).unwrap_or_default());
         let format = chosen(input_type).unwrap_or_else(by_name);
@@ -105,6 +98,20 @@ fn check_order(order: Option<&str>) -> Result<(), Failure> {
     Ok(())
 }
 
+/// The bytes of a file, or of standard input.
+pub(super) fn read_bytes(
+    file: Option<&OsStr>,
+    process: &mut Process<'_>,
+) -> Result<Vec<u8>, Failure> {
+    if let Some(file) = file {
+        return read_file(&process.folder.join(file), &file.to_string_lossy());
+    }
+    let mut bytes = Vec::new();
+    let read = process.stdin.take(DEFAULT_LIMIT).read_to_end(&mut bytes);
+    read.map_err(|error| unreadable("standard input", Code::CannotRead, &error))?;
+    Ok(bytes)
+}
+
 fn read_file(path: &Path, name: &str) -> Result<Vec<u8>, Failure> {
     if !path.exists() {
         let error = Diagnostic::error(Fault::Input, format!("there is no file {name}"));
@@ -138,24 +145,43 @@ fn identities(process: &Process<'_>) -> Identities {
     ))
 }
 
-/// How files are to be laid out: by a flag, else by the nearest `.sops.yaml`. One that is broken decides nothing here,
-/// since nothing that is decrypted depends on it.
-pub(super) fn layout(common: &Common, process: &Process<'_>) -> Layout {
-    let variable = process.environment.get("SOPS_CONFIG").map(Path::new);
-    let config = common.config.as_deref().or(variable);
-    let text = match config {
-        Some(path) => std::fs::read_to_string(process.folder.join(path)).ok(),
-        None => nearest_config(&process.folder),
-    };
-    let mut layout = text.as_deref().map(layout_of).unwrap_or_default();
-    layout.yaml_indent = common.indent.unwrap_or(layout.yaml_indent);
-    layout
+/// The `.sops.yaml` that counts, and the folder from which it sees paths.
+pub(super) struct FoundConfig {
+    pub(super) folder: PathBuf,
+    pub(super) text: String,
 }
 
-fn nearest_config(folder: &Path) -> Option<String> {
+/// The configuration that a flag or variable names, else the nearest one from the working folder upwards.
+pub(super) fn find_config(
+    common: &Common,
+    process: &Process<'_>,
+) -> Result<Option<FoundConfig>, Failure> {
     const LEVELS: usize = 100;
-    let folders = folder.ancestors().take(LEVELS);
-    folders
-        .map(|folder| folder.join(".sops.yaml"))
-        .find_map(|path| std::fs::read_to_string(path).ok())
+    let variable = process
+        .environment
+        .get("SOPS_CONFIG")
+        .filter(|path| !path.is_empty());
+    let named = common.config.as_deref().or(variable.map(Path::new));
+    let path = named.map(|path| process.folder.join(path)).or_else(|| {
+        let folders = process.folder.ancestors().take(LEVELS);
+        let mut paths = folders.map(|folder| folder.join(".sops.yaml"));
+        paths.find(|path| path.is_file())
+    });
+    let Some(path) = path else {
+        return Ok(None);
+    };
+    let text = std::fs::read_to_string(&path)
+        .map_err(|error| unreadable(&path.display().to_string(), Code::Generic, &error))?;
+    let folder = path.parent().unwrap_or(Path::new("/")).to_owned();
+    Ok(Some(FoundConfig { folder, text }))
+}
+
+/// How files are to be laid out: by a flag, else by the configuration. One that is broken decides nothing here, since
+/// nothing that is decrypted depends on it.
+pub(super) fn layout(common: &Common, process: &Process<'_>) -> Layout {
+    let config = find_config(common, process).ok().flatten();
+    let config = config.and_then(|found| Config::parse(&found.text).ok());
+    let mut layout = config.map(|config| config.layout()).unwrap_or_default();
+    layout.yaml_indent = common.indent.unwrap_or(layout.yaml_indent);
+    layout
 }

@@ -1,12 +1,14 @@
-//! The `sops` commands: encrypted files read without another tool. Called by the name `sops`, the program takes sops's
+//! The `sops` commands: encrypted files read and written without another tool. Called by the name `sops`, the program takes sops's
 //! command line and gives its exit codes (`sops.md` sections 14 and 15).
 
 mod child;
 mod decrypt;
+mod encrypt;
 mod failure;
 mod flags;
 mod input;
 mod names;
+mod replace;
 
 use clap::Parser as _;
 
@@ -28,6 +30,7 @@ pub(super) fn run_by_name(process: &mut Process<'_>) -> u8 {
 pub(super) fn run(command: SopsCommand, name: Name, process: &mut Process<'_>) -> u8 {
     let done = match command {
         SopsCommand::Decrypt(flags) => decrypt::decrypt(&flags, process),
+        SopsCommand::Encrypt(flags) => encrypt::encrypt(&flags, process),
         SopsCommand::Filestatus(flags) => decrypt::filestatus(&flags, process),
         SopsCommand::ExecEnv(flags) => child::exec_env(&flags, process),
         SopsCommand::ExecFile(flags) => child::exec_file(&flags, process),

@@ -15,7 +15,7 @@ pub(in crate::cli) const NAME: &str = "sops";
 #[command(
     name = "sops",
     version,
-    about = "Reads encrypted files. This is manifuse by the name of sops",
+    about = "Reads and writes encrypted files. This is manifuse by the name of sops",
     term_width = 100
 )]
 pub(in crate::cli) struct Sops {
@@ -24,7 +24,12 @@ pub(in crate::cli) struct Sops {
 }
 
 /// What the flags of the older form mean.
-const LEGACY: [(&str, &str); 2] = [("--decrypt", "decrypt"), ("-d", "decrypt")];
+const LEGACY: [(&str, &str); 4] = [
+    ("--decrypt", "decrypt"),
+    ("-d", "decrypt"),
+    ("--encrypt", "encrypt"),
+    ("-e", "encrypt"),
+];
 
 /// Puts arguments into the order that clap reads: the command first, then flags with two dashes, then the rest.
 pub(in crate::cli) fn arranged(arguments: &[OsString]) -> Vec<OsString> {
@@ -118,6 +123,7 @@ mod tests {
                 "--config c.yaml decrypt -i f.yaml",
                 "decrypt --config c.yaml -i f.yaml",
             ),
+            ("-e --age age1x f.yaml", "encrypt --age age1x f.yaml"),
             ("filestatus f.yaml", "filestatus f.yaml"),
             ("-d decrypt", "decrypt decrypt"),
             ("exec-env f.env printenv", "exec-env f.env printenv"),

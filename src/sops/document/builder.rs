@@ -225,6 +225,12 @@ impl<'a> Builder<'a> {
             span: Some(span),
             ..Comment::new(Text::from(text))
         };
+        if self.lines.is_behind_dashes(span) {
+            // It belongs to the item that comes next, and to what is in it if that is a collection.
+            let column = usize::MAX - 1;
+            self.loose.push(Waiting { comment, column });
+            return;
+        }
         if self.lines.is_behind_something(span)
             && let Some(open) = self.open.last_mut()
         {

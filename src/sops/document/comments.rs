@@ -33,6 +33,12 @@ impl<'a> Lines<'a> {
         position - self.start_of_line(position)
     }
 
+    /// Whether nothing but the dashes of list items stands on the line before a comment.
+    pub(super) fn is_behind_dashes(&self, comment: Span) -> bool {
+        let line = &self.text.as_bytes()[self.start_of_line(comment.start)..comment.start];
+        line.contains(&b'-') && line.iter().all(|byte| matches!(byte, b' ' | b'-'))
+    }
+
     /// Whether anything but white space stands on the line before a comment.
     pub(super) fn is_behind_something(&self, comment: Span) -> bool {
         let line = &self.text.as_bytes()[self.start_of_line(comment.start)..comment.start];

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use super::flat_text;
 use crate::diagnostics::Span;
 use crate::secret::Text;
 use crate::sops::error::Error;
@@ -27,6 +28,45 @@ pub(super) fn unflatten(entries: Branch, span: Span) -> Result<Node, Error> {
         top.insert(&steps, node, &key)?;
     }
     top.into_node(span)
+}
+
+/// The entries that a block is as a flat one, sorted by their names.
+pub(super) fn flatten(block: &Branch) -> Branch {
+    let mut entries = Vec::new();
+    for item in block {
+        if let Item::Entry(key, node) = item {
+            add(key.clone(), node, &mut entries);
+        }
+    }
+    entries.sort_by(|(first, _), (second, _)| first.cmp(second));
+    let item = |(name, text): (String, String)| Item::Entry(name, Node::text(text));
+    entries.into_iter().map(item).collect()
+}
+
+fn add(name: String, node: &Node, entries: &mut Vec<(String, String)>) {
+    match &node.kind {
+        Kind::Map(branch) => {
+            for item in branch {
+                if let Item::Entry(key, node) = item {
+                    add(format!("{name}{MAP}{key}"), node, entries);
+                }
+            }
+        }
+        Kind::List(elements) => {
+            let values = elements.iter().filter_map(|element| match element {
+                Element::Value(node) => Some(node),
+                Element::Comment(_) => None,
+            });
+            for (index, node) in values.enumerate() {
+                add(format!("{name}{LIST}{index}"), node, entries);
+            }
+        }
+        Kind::Null | Kind::Leaf(_) => {
+            let text = flat_text(node).unwrap_or_else(|| Text::from(""));
+            let text = String::from_utf8_lossy(text.expose()).replace('\n', "\\n");
+            entries.push((name, text));
+        }
+    }
 }
 
 /// A step from a node to one of its children.
@@ -166,6 +206,12 @@ mod tests {
         assert_eq!((age.as_str(), mac.as_str()), ("age", "mac"));
         assert!(matches!(&list.kind, Kind::List(elements) if elements.len() == 2));
         assert!(matches!(&text.kind, Kind::Leaf(Leaf::String(text)) if text.expose() == b"a\nb"));
+        let again = flatten(&block).into_iter().map(|item| match item {
+            Item::Entry(name, _) => name,
+            Item::Comment(_) => String::new(),
+        });
+        let sorted = ["age__list_0__map_enc", "age__list_1__map_enc", "mac"];
+        assert_eq!(again.collect::<Vec<_>>(), sorted);
     }
 
     #[test]

@@ -23,7 +23,7 @@ use self::builder::Builder;
 use self::json_writer::Indent;
 use self::numbers::Exponent;
 use super::error::Error;
-use super::tree::{Branch, Item, Kind, Leaf, Node};
+use super::tree::{self, Branch, Item, Kind, Leaf, Node};
 use crate::diagnostics::Span;
 use crate::secret::Text;
 use crate::yaml::json::JsonReader;
@@ -183,6 +183,67 @@ pub(super) fn take_block(documents: &mut [Branch], format: Format) -> Result<Nod
         },
         (Some(block), None, _) => Ok(block),
     }
+}
+
+/// Puts a block behind the entries of each document.
+pub(super) fn put_block(documents: &mut [Branch], block: &Branch, format: Format) {
+    for document in documents {
+        match format {
+            Format::Dotenv => {
+                let prefixed = |item| match item {
+                    Item::Entry(name, node) => Item::Entry(format!("{FLAT_BLOCK}{name}"), node),
+                    comment @ Item::Comment(_) => comment,
+                };
+                document.extend(flat::flatten(block).into_iter().map(prefixed));
+            }
+            Format::Ini => document.push(section(flat::flatten(block))),
+            Format::Yaml | Format::Json | Format::Binary => document.push(section(copy_of(block))),
+        }
+    }
+}
+
+fn section(block: Branch) -> Item {
+    Item::Entry(BLOCK.to_owned(), Node::new(Kind::Map(block), Span::at(0)))
+}
+
+fn copy_of(block: &Branch) -> Branch {
+    // A block is small.
+    let mut budget = usize::MAX;
+    tree::copy_branch(block, &mut budget).unwrap_or_default()
+}
+
+/// The documents of a text that is not encrypted, for whoever encrypts it.
+pub(super) fn read_plain(bytes: &[u8], format: Format) -> Result<Vec<Branch>, Error> {
+    if format == Format::Binary {
+        let data = Node::text(bytes.to_vec());
+        return Ok(vec![vec![Item::Entry(DATA.to_owned(), data)]]);
+    }
+    let text = std::str::from_utf8(bytes).map_err(|error| {
+        Error::structure(
+            Span::at(error.valid_up_to()),
+            "a file of this format must be UTF-8",
+        )
+    })?;
+    let documents = read(text, format)?;
+    let is_block = |item: &Item| match item {
+        Item::Entry(key, _) if format == Format::Dotenv => key.starts_with(FLAT_BLOCK),
+        Item::Entry(key, _) => key == BLOCK,
+        Item::Comment(_) => false,
+    };
+    if documents.iter().flatten().any(is_block) {
+        return Err(Error::Encrypted);
+    }
+    let says_nothing = |line: &str| line.trim().is_empty() || line.trim_start().starts_with('#');
+    if format == Format::Yaml && text.is_empty() {
+        return Err(Error::Empty);
+    }
+    if format == Format::Yaml && text.lines().all(says_nothing) {
+        return Err(Error::structure(
+            Span::at(0),
+            "a file with nothing but comments holds no document",
+        ));
+    }
+    Ok(documents)
 }
 
 fn take_entries(document: &mut Branch) -> Vec<Node> {

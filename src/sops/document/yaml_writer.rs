@@ -159,7 +159,7 @@ impl Writer {
         self.end_line();
     }
 
-    fn branch(&mut self, branch: &Branch, column: usize) {
+    fn branch(&mut self, branch: &[Item], column: usize) {
         let mut waiting = Waiting::default();
         for item in branch {
             match item {
@@ -204,9 +204,7 @@ impl Writer {
                 Element::Value(node) => {
                     let (above, inline) = waiting.take();
                     self.comments(&above, column);
-                    self.indent(column);
-                    self.put_indicator("-");
-                    self.value(node, column, column + 2, &inline);
+                    self.item(node, column, &inline);
                     last_is_block = is_block(node);
                 }
             }
@@ -219,6 +217,39 @@ impl Writer {
             self.comments(&rest, column);
             self.foot = Some(column);
         }
+    }
+
+    /// An item with its dash. The comments that a collection begins with stand above the dash.
+    fn item(&mut self, node: &Node, column: usize, inline: &[&Comment]) {
+        let mut leading = Vec::new();
+        match &node.kind {
+            Kind::Map(branch) if is_block(node) => {
+                leading.extend(branch.iter().map_while(|item| match item {
+                    Item::Comment(comment) if !comment.inline => Some(comment),
+                    _ => None,
+                }));
+                self.dash(&leading, column);
+                self.branch(&branch[leading.len()..], column + 2);
+            }
+            Kind::List(elements) if is_block(node) => {
+                leading.extend(elements.iter().map_while(|element| match element {
+                    Element::Comment(comment) if !comment.inline => Some(comment),
+                    _ => None,
+                }));
+                self.dash(&leading, column);
+                self.list(&elements[leading.len()..], column + 2);
+            }
+            _ => {
+                self.dash(&[], column);
+                self.value(node, column, column + 2, inline);
+            }
+        }
+    }
+
+    fn dash(&mut self, above: &[&Comment], column: usize) {
+        self.comments(above, column);
+        self.indent(column);
+        self.put_indicator("-");
     }
 
     /// A value behind the `:` of a key or the `-` of an item at `column`; entries of its own stand at `inner`.

@@ -1,13 +1,15 @@
-//! Unwraps a data key that was encrypted for an age recipient. Which recipient, the file may claim wrongly, so that
+//! Wraps a data key for an age recipient, and unwraps it. Which recipient, the file may claim wrongly, so that
 //! every identity is tried.
 
-use std::io::Read as _;
+use std::io::{Read as _, Write as _};
 
-use age::armor::ArmoredReader;
-use age::{DecryptError, Decryptor, Identity};
+use age::armor::{ArmoredReader, ArmoredWriter, Format};
+use age::x25519::Recipient;
+use age::{DecryptError, Decryptor, Encryptor, Identity};
 use zeroize::Zeroizing;
 
 use super::Identities;
+use crate::sops::error::Error;
 
 /// How an armored age file begins. Other age files are not accepted here.
 const ARMOR: &str = "-----BEGIN AGE ENCRYPTED FILE-----";
@@ -25,6 +27,35 @@ pub(super) enum Failure {
     Passphrase,
     #[error("damaged")]
     Damaged,
+}
+
+/// Whether this version can encrypt for a recipient.
+pub(super) fn check(recipient: &str) -> Result<(), Error> {
+    parse(recipient).map(drop)
+}
+
+fn parse(recipient: &str) -> Result<Recipient, Error> {
+    recipient.parse().map_err(|_| {
+        let shown: String = recipient.chars().take(100).collect();
+        Error::Metadata(format!(
+            "{shown} is no age recipient that this version can encrypt for"
+        ))
+    })
+}
+
+/// An armored age file for one recipient.
+pub(super) fn wrap(recipient: &str, share: &[u8]) -> Result<String, Error> {
+    let recipient = parse(recipient)?;
+    let write = || -> std::io::Result<Vec<u8>> {
+        let encryptor = Encryptor::with_recipients([&recipient as &dyn age::Recipient].into_iter())
+            .map_err(std::io::Error::other)?;
+        let armor = ArmoredWriter::wrap_output(Vec::new(), Format::AsciiArmor)?;
+        let mut writer = encryptor.wrap_output(armor)?;
+        writer.write_all(share)?;
+        writer.finish()?.finish()
+    };
+    let file = write().expect("writing to memory for one recipient");
+    Ok(String::from_utf8(file).expect("armor is ASCII"))
 }
 
 /// The data key, or share, in an armored age file.

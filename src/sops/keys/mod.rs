@@ -3,11 +3,15 @@
 
 mod age;
 mod identities;
+mod master;
 mod shamir;
 
+use aes_gcm::aead::OsRng;
+use aes_gcm::aead::rand_core::RngCore as _;
 use zeroize::Zeroizing;
 
 pub use self::identities::{Identities, Sources};
+pub(super) use self::master::{KeyKind, MasterKey, Wrapped};
 use super::error::{Error, NoKey};
 use super::metadata::Metadata;
 
@@ -18,6 +22,48 @@ impl DataKey {
     /// The bytes, opened.
     pub(super) fn expose(&self) -> &[u8; 32] {
         &self.0
+    }
+
+    /// A new one.
+    pub(super) fn generate() -> Self {
+        let mut key = Zeroizing::new([0; 32]);
+        OsRng.fill_bytes(&mut *key);
+        Self(key)
+    }
+
+    /// Wraps the key for groups of master keys: each key of the only group holds the whole of it, each key of one of
+    /// several groups that group's share, of which `threshold` are needed; 0 needs all.
+    pub(super) fn wrap(
+        &self,
+        groups: &[Vec<MasterKey>],
+        threshold: usize,
+        now: &str,
+    ) -> Result<Vec<KeyGroup>, Error> {
+        let whole = || vec![Zeroizing::new(self.expose().to_vec())];
+        let shares = match (groups.len(), threshold) {
+            (0, _) => return Err(Error::Metadata("no key groups provided".to_owned())),
+            (1, _) => whole(),
+            (count, 0) => shamir::split(self.expose(), count, count)?,
+            (count, threshold) => shamir::split(self.expose(), threshold, count)?,
+        };
+        let wrapped = |key: &MasterKey, share: &[u8]| {
+            Ok(Wrapped {
+                key: key.clone(),
+                enc: wrap(key, share)?,
+                created_at: now.to_owned(),
+            })
+        };
+        let group = |(keys, share): (&Vec<MasterKey>, &Zeroizing<Vec<u8>>)| {
+            if keys.is_empty() {
+                return Err(Error::Metadata("empty key group provided".to_owned()));
+            }
+            let keys = keys
+                .iter()
+                .map(|key| wrapped(key, share))
+                .collect::<Result<_, _>>()?;
+            Ok(KeyGroup { keys })
+        };
+        groups.iter().zip(&shares).map(group).collect()
     }
 
     fn from_bytes(bytes: &[u8]) -> Result<Self, Error> {
@@ -34,38 +80,9 @@ impl DataKey {
 }
 
 /// Keys of which any one opens the file, or its share of the data key.
+#[derive(Clone)]
 pub(super) struct KeyGroup {
-    pub(super) keys: Vec<MasterKey>,
-}
-
-/// One wrapped data key, or share of it.
-pub(super) enum MasterKey {
-    /// Wrapped for an age recipient, as an armored age file.
-    Age { recipient: String, enc: String },
-    /// A kind that this version does not open: its name in the `sops` block, and what the key is known by.
-    Other { kind: &'static str, name: String },
-}
-
-impl MasterKey {
-    /// What people know it by. Post-quantum recipients fill pages.
-    fn describe(&self) -> String {
-        const SHOWN: usize = 100;
-        let mut text = match self {
-            Self::Age { recipient, .. } => recipient.clone(),
-            Self::Other { kind, name } => format!("{kind} {name}"),
-        };
-        if let Some((end, _)) = text.char_indices().nth(SHOWN) {
-            text.truncate(end);
-            text.push('…');
-        }
-        text
-    }
-
-    /// Whether this version has the means to open it. Plugins have names, set off by a second `1`.
-    fn is_usable(&self) -> bool {
-        matches!(self, Self::Age { recipient, .. }
-            if recipient.starts_with("age1") && recipient.matches('1').count() == 1)
-    }
+    pub(super) keys: Vec<Wrapped>,
 }
 
 /// Recovers the data key with the keys at hand.
@@ -104,10 +121,10 @@ fn open(
     identities: &Identities,
     tried: &mut NoKey,
 ) -> Option<Zeroizing<Vec<u8>>> {
-    for key in &group.keys {
-        let MasterKey::Age { enc, .. } = key else {
+    for Wrapped { key, enc, .. } in &group.keys {
+        if key.kind != KeyKind::Age {
             continue;
-        };
+        }
         match age::unwrap(enc, identities) {
             Ok(key) => return Some(key),
             // The recipients and the places say that no key fits; only what is odd is told besides.
@@ -121,10 +138,22 @@ fn open(
     None
 }
 
+/// The data key, or share, wrapped by one master key.
+fn wrap(key: &MasterKey, share: &[u8]) -> Result<String, Error> {
+    match key.kind {
+        KeyKind::Age => age::wrap(key.known_by(), share),
+        kind => Err(Error::Metadata(format!(
+            "this version cannot encrypt for keys of the kind {}",
+            kind.list()
+        ))),
+    }
+}
+
 fn no_key(metadata: &Metadata, identities: &Identities, mut tried: NoKey) -> Error {
     let keys = metadata.groups.iter().flat_map(|group| &group.keys);
+    let mut keys = keys.map(|wrapped| &wrapped.key);
     tried.recipients = keys.clone().map(MasterKey::describe).collect();
-    tried.usable = keys.into_iter().any(MasterKey::is_usable);
+    tried.usable = keys.any(MasterKey::is_usable);
     tried.places = identities.places().to_vec();
     Error::NoKey(tried)
 }

@@ -3,7 +3,44 @@
 //!
 //! Arithmetic takes the same time for all bytes: no tables, no branches on them.
 
+use aes_gcm::aead::OsRng;
+use aes_gcm::aead::rand_core::RngCore as _;
 use zeroize::Zeroizing;
+
+use crate::sops::error::Error;
+
+/// Splits a key into `count` shares of which any `threshold` give it back.
+///
+/// # Errors
+/// The numbers do not fit: 2 to 255 are needed, and not more than there are.
+pub(super) fn split(
+    key: &[u8],
+    threshold: usize,
+    count: usize,
+) -> Result<Vec<Zeroizing<Vec<u8>>>, Error> {
+    if threshold < 2 || threshold > count || count > 255 {
+        return Err(Error::Metadata(format!(
+            "shamir_threshold is {threshold}, which {count} key groups cannot have"
+        )));
+    }
+    let mut coefficients = Zeroizing::new(vec![0; key.len() * (threshold - 1)]);
+    OsRng.fill_bytes(&mut coefficients);
+    let share = |place: u8| {
+        let polynomials = key.iter().zip(coefficients.chunks(threshold - 1));
+        // Horner's rule from the highest coefficient down.
+        let value = |(byte, coefficients): (&u8, &[u8])| {
+            let higher = coefficients
+                .iter()
+                .fold(0, |sum, next| multiply(sum, place) ^ next);
+            multiply(higher, place) ^ byte
+        };
+        let mut share = Zeroizing::new(Vec::with_capacity(key.len() + 1));
+        share.extend(polynomials.map(value));
+        share.push(place);
+        share
+    };
+    Ok((1..=255).take(count).map(share).collect())
+}
 
 /// The key that the shares were made of, or another one if shares are missing or changed. `None` for shares that
 /// cannot belong together.
@@ -95,6 +132,21 @@ mod tests {
             assert_eq!(of(&indexes), Some(vec![0x53, 0x00, 0xff]), "{indexes:?}");
         }
         assert_ne!(of(&[0, 1]), Some(vec![0x53, 0x00, 0xff]));
+    }
+
+    #[test]
+    fn any_shares_of_a_split_key_give_it_back() {
+        let key: Vec<u8> = (0..32).collect();
+        for (threshold, count) in [(2, 2), (2, 3), (3, 5), (255, 255)] {
+            let shares = split(&key, threshold, count).unwrap();
+            assert_eq!(shares.len(), count);
+            let last = &shares[count - threshold..];
+            assert_eq!(*combine(last).unwrap(), key, "{threshold} of {count}");
+            assert!(shares.iter().all(|share| share[..32] != key[..]));
+        }
+        for (threshold, count) in [(0, 2), (1, 2), (3, 2), (2, 256)] {
+            assert!(split(&key, threshold, count).is_err());
+        }
     }
 
     #[test]

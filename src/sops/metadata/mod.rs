@@ -3,8 +3,10 @@
 //! It is read as leniently as SOPS reads it: unknown fields are passed over, numbers serve as texts, a single mapping
 //! serves as a list, names match in any letter case. Nothing in it is secret.
 
+mod write;
+
 use super::error::Error;
-use super::keys::{KeyGroup, MasterKey};
+use super::keys::{KeyGroup, KeyKind, MasterKey, Wrapped};
 use super::selector::Selector;
 use super::tree::{Branch, Element, Item, Kind, Leaf, Node};
 use crate::secret::Text;
@@ -13,18 +15,10 @@ use crate::yaml::timestamp::Timestamp;
 /// More master keys than anybody needs; each is tried with each key at hand.
 const MAX_MASTER_KEYS: usize = 10_000;
 
-/// The lists of master keys, in the order of a group, with the field by which people know a key.
-const LISTS: [(&str, &str); 7] = [
-    ("kms", "arn"),
-    ("gcp_kms", "resource_id"),
-    ("hckms", "key_id"),
-    ("azure_kv", "vault_url"),
-    ("hc_vault", "vault_address"),
-    ("pgp", "fp"),
-    ("age", "recipient"),
-];
+/// What a file is encrypted by that names no selector.
+pub(super) const DEFAULT_RULE: (&str, &str) = ("unencrypted_suffix", "_unencrypted");
 
-const SELECTORS: [&str; 6] = [
+pub(super) const SELECTORS: [&str; 6] = [
     "unencrypted_suffix",
     "encrypted_suffix",
     "unencrypted_regex",
@@ -39,6 +33,8 @@ pub(super) struct Metadata {
     /// How many groups must be opened, if there are several. 0 is all.
     pub(super) threshold: usize,
     pub(super) selector: Selector,
+    /// The selector as it is written; `None` for a binary file, which has none.
+    pub(super) rule: Option<(&'static str, String)>,
     pub(super) mac_only_encrypted: bool,
     /// The encrypted MAC; empty when there is none.
     pub(super) mac: Text,
@@ -55,10 +51,13 @@ impl Metadata {
             ));
         };
         let block = Fields(branch);
+        let rule = rule(block)?;
+        let selector = selector(rule.as_ref())?;
         let metadata = Self {
             groups: groups(block)?,
             threshold: threshold(block)?,
-            selector: selector(block)?,
+            selector,
+            rule,
             mac_only_encrypted: flag(block, "mac_only_encrypted")?,
             mac: block.text("mac")?.unwrap_or_else(|| Text::from("")),
             last_modified: last_modified(block)?,
@@ -119,6 +118,21 @@ impl<'a> Fields<'a> {
         Ok(text.unwrap_or_default().to_owned())
     }
 
+    /// The texts of a mapping that may be shown, sorted by name.
+    fn words(self, name: &str) -> Result<Vec<(String, String)>, Error> {
+        let Some(Kind::Map(branch)) = self.get(name).map(|node| &node.kind) else {
+            return Ok(Vec::new());
+        };
+        let mut words = Vec::new();
+        for item in branch {
+            if let Item::Entry(key, _) = item {
+                words.push((key.clone(), Fields(branch).word(key)?));
+            }
+        }
+        words.sort();
+        Ok(words)
+    }
+
     /// The mappings of a list; a single mapping is a list of one.
     fn list(self, name: &str) -> Result<Vec<Fields<'a>>, Error> {
         let wrong = || Error::Metadata(format!("{name} is not a list of mappings"));
@@ -152,16 +166,22 @@ fn groups(block: Fields<'_>) -> Result<Vec<KeyGroup>, Error> {
 
 fn group(fields: Fields<'_>) -> Result<KeyGroup, Error> {
     let mut keys = Vec::new();
-    for (kind, known_by) in LISTS {
-        for entry in fields.list(kind)? {
-            let name = entry.word(known_by)?.trim().to_owned();
-            let enc = entry.word("enc")?;
-            keys.push(match kind {
-                "age" => MasterKey::Age {
-                    recipient: name,
-                    enc,
-                },
-                _ => MasterKey::Other { kind, name },
+    for kind in KeyKind::ALL {
+        for entry in fields.list(kind.list())? {
+            let field = |name: &&str| Ok(entry.word(name)?.trim().to_owned());
+            let key = MasterKey {
+                kind,
+                fields: kind
+                    .fields()
+                    .iter()
+                    .map(field)
+                    .collect::<Result<_, Error>>()?,
+                context: entry.words("context")?,
+            };
+            keys.push(Wrapped {
+                key,
+                enc: entry.word("enc")?,
+                created_at: entry.word("created_at")?,
             });
         }
     }
@@ -198,7 +218,8 @@ fn flag(block: Fields<'_>, name: &str) -> Result<bool, Error> {
     }
 }
 
-fn selector(block: Fields<'_>) -> Result<Selector, Error> {
+/// The name and value of the one selector, if the block has any.
+fn rule(block: Fields<'_>) -> Result<Option<(&'static str, String)>, Error> {
     let mut found = None;
     for name in SELECTORS {
         let value = block.word(name)?;
@@ -212,8 +233,13 @@ fn selector(block: Fields<'_>) -> Result<Selector, Error> {
             )));
         }
     }
-    let (name, value) = found.unwrap_or(("unencrypted_suffix", "_unencrypted".to_owned()));
-    Selector::parse(name, &value)
+    Ok(found)
+}
+
+/// The selector of a rule; without one keys that end in `_unencrypted` stay plain.
+pub(super) fn selector(rule: Option<&(&'static str, String)>) -> Result<Selector, Error> {
+    let (name, value) = rule.map_or(DEFAULT_RULE, |(name, value)| (*name, value.as_str()));
+    Selector::parse(name, value)
         .map_err(|_| Error::Metadata(format!("{name} is not a valid regular expression")))
 }
 

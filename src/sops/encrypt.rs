@@ -1,0 +1,119 @@
+//! The walk the other way: every value of every document in order, hashed, and encrypted where the rule says so.
+
+use super::cipher::{Cipher, Plain};
+use super::error::{Error, ValueError};
+use super::mac::Mac;
+use super::place::Place;
+use super::selector::Selector;
+use super::tree::{Branch, Comment, Element, Item, Kind, Leaf, Node};
+use crate::diagnostics::Span;
+use crate::secret::Text;
+
+/// The documents with their values encrypted, and the hash over the values.
+pub(super) fn documents(
+    documents: Vec<Branch>,
+    selector: &Selector,
+    only_encrypted: bool,
+    cipher: &Cipher,
+) -> Result<(Vec<Branch>, Text), Error> {
+    let mut walk = Walk {
+        cipher,
+        place: Place::new(selector),
+        mac: Mac::new(only_encrypted),
+        only_encrypted,
+    };
+    let branch = |branch| walk.branch(branch);
+    let encrypted = documents
+        .into_iter()
+        .map(branch)
+        .collect::<Result<_, _>>()?;
+    Ok((encrypted, walk.mac.text()))
+}
+
+struct Walk<'w> {
+    cipher: &'w Cipher,
+    place: Place<'w>,
+    mac: Mac,
+    only_encrypted: bool,
+}
+
+impl Walk<'_> {
+    fn branch(&mut self, branch: Branch) -> Result<Branch, Error> {
+        self.place.position.enter_collection();
+        let mut encrypted = Branch::with_capacity(branch.len());
+        for item in branch {
+            encrypted.push(match item {
+                Item::Comment(comment) => Item::Comment(match self.comment(&comment)? {
+                    Some(text) => comment.with_text(Text::from(text)),
+                    None => comment,
+                }),
+                Item::Entry(key, node) => {
+                    self.place.enter_key(&key);
+                    let node = self.node(node)?;
+                    self.place.leave_key();
+                    self.place.position.after_entry();
+                    Item::Entry(key, node)
+                }
+            });
+        }
+        self.place.position.leave_collection();
+        Ok(encrypted)
+    }
+
+    fn node(&mut self, node: Node) -> Result<Node, Error> {
+        let kind = match node.kind {
+            Kind::Null => Kind::Null,
+            Kind::Map(branch) => Kind::Map(self.branch(branch)?),
+            Kind::List(elements) => Kind::List(self.list(elements)?),
+            Kind::Leaf(leaf) => Kind::Leaf(self.leaf(leaf)),
+        };
+        Ok(Node::new(kind, node.span))
+    }
+
+    fn list(&mut self, elements: Vec<Element>) -> Result<Vec<Element>, Error> {
+        self.place.position.enter_collection();
+        let mut encrypted = Vec::with_capacity(elements.len());
+        for element in elements {
+            encrypted.push(match element {
+                // In a list an encrypted comment is written as an element.
+                Element::Comment(comment) => match self.comment(&comment)? {
+                    Some(text) => Element::Value(Node::text(text)),
+                    None => Element::Comment(comment),
+                },
+                Element::Value(node) => {
+                    let node = self.node(node)?;
+                    self.place.position.after_entry();
+                    Element::Value(node)
+                }
+            });
+        }
+        self.place.position.leave_collection();
+        Ok(encrypted)
+    }
+
+    fn leaf(&mut self, leaf: Leaf) -> Leaf {
+        let encrypted = self.place.position.is_encrypted();
+        if encrypted || !self.only_encrypted {
+            self.mac.add(&leaf);
+        }
+        if !encrypted {
+            return leaf;
+        }
+        let sealed = self.cipher.seal(&Plain::leaf(&leaf), self.place.aad());
+        Leaf::String(Text::from(sealed))
+    }
+
+    /// A comment's encrypted text, if it is to be encrypted.
+    fn comment(&mut self, comment: &Comment) -> Result<Option<String>, Error> {
+        if !self.place.position.meet_comment(comment.text.expose()) {
+            return Ok(None);
+        }
+        let plain = Plain::comment(&comment.text);
+        let sealed = self.cipher.seal(&plain, self.place.aad());
+        if self.place.position.keeps_plain(sealed.as_bytes()) {
+            // Read again, it would leave plain what comes behind it.
+            return Err(self.place.error(Span::at(0), ValueError::LooksLikeRule));
+        }
+        Ok(Some(sealed))
+    }
+}

@@ -1,0 +1,162 @@
+//! How a file is to be encrypted: for whom, and which of its values.
+
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use super::cipher::{Cipher, Plain};
+use super::document::{self, Format, Layout};
+use super::encrypt;
+use super::error::Error;
+use super::keys::{DataKey, KeyKind, MasterKey};
+use super::metadata::{self, Metadata, SELECTORS};
+use super::tree::{Branch, Leaf};
+use crate::secret::Text;
+use crate::yaml::timestamp::Timestamp;
+
+/// Who can open a file, and which of its values are encrypted.
+#[derive(Clone, Default)]
+pub struct Recipe {
+    pub(super) groups: Vec<Vec<MasterKey>>,
+    /// How many groups are needed; 0 is all.
+    pub(super) threshold: usize,
+    pub(super) rule: Option<(&'static str, String)>,
+    pub(super) mac_only_encrypted: bool,
+}
+
+impl Recipe {
+    /// Adds age recipients with commas between them. Those that were added before from elsewhere stay.
+    pub fn add_age(&mut self, recipients: &str) -> Result<(), Error> {
+        self.add_keys(KeyKind::Age, recipients)
+    }
+
+    /// Takes the keys of another recipe in place of its own, if that one has any.
+    #[must_use]
+    pub fn with_keys_of(mut self, other: Self) -> Self {
+        if !other.groups.is_empty() {
+            self.groups = other.groups;
+        }
+        self
+    }
+
+    /// Whether nobody could open what it encrypts.
+    pub fn is_for_nobody(&self) -> bool {
+        self.groups.is_empty()
+    }
+
+    /// How many key groups are needed.
+    pub fn set_threshold(&mut self, threshold: usize) {
+        self.threshold = threshold;
+    }
+
+    /// Lets only encrypted values count for the MAC.
+    pub fn set_mac_only_encrypted(&mut self) {
+        self.mac_only_encrypted = true;
+    }
+
+    /// Adds keys of one kind, with commas between them, to the last group.
+    pub(super) fn add_keys(&mut self, kind: KeyKind, texts: &str) -> Result<(), Error> {
+        for text in texts.split(',').filter(|text| !text.trim().is_empty()) {
+            self.add_key(MasterKey::parse(kind, text)?);
+        }
+        Ok(())
+    }
+
+    /// Adds a key to the last group, if it is not in it.
+    pub(super) fn add_key(&mut self, key: MasterKey) {
+        if self.groups.is_empty() {
+            self.groups.push(Vec::new());
+        }
+        let group = self.groups.last_mut().expect("there is a group");
+        if !group.contains(&key) {
+            group.push(key);
+        }
+    }
+
+    /// Lets all AWS keys be used by a profile.
+    pub(super) fn set_aws_profile(&mut self, profile: &str) {
+        let keys = self.groups.iter_mut().flatten();
+        for key in keys.filter(|key| key.kind == KeyKind::AwsKms) {
+            profile.clone_into(&mut key.fields[2]);
+        }
+    }
+
+    /// The rule for values, by its name and value. A file has one at most.
+    pub fn set_rule(&mut self, name: &str, value: &str) -> Result<(), Error> {
+        let name = SELECTORS.into_iter().find(|known| *known == name);
+        let name = name.ok_or_else(|| Error::Metadata("no such rule".to_owned()))?;
+        let rule = (name, value.to_owned());
+        if self
+            .rule
+            .replace(rule.clone())
+            .is_some_and(|old| old != rule)
+        {
+            return Err(Error::Metadata(format!(
+                "cannot use more than one of {} in the same file",
+                SELECTORS.join(", ")
+            )));
+        }
+        Ok(())
+    }
+
+    /// Encrypts a text, and gives the encrypted one in the same or another format.
+    ///
+    /// # Errors
+    /// The text is no document of its format or encrypted already; there are no keys; a rule or key is not valid.
+    pub fn encrypt(
+        &self,
+        bytes: &[u8],
+        (input, output): (Format, Format),
+        layout: Layout,
+        now: SystemTime,
+    ) -> Result<Vec<u8>, Error> {
+        let documents = document::read_plain(bytes, input)?;
+        let mut recipe = self.clone();
+        if input == Format::Binary {
+            // It has one value, which is encrypted.
+            (recipe.rule, recipe.mac_only_encrypted) = (None, false);
+        } else if recipe.rule.is_none() {
+            let (name, value) = metadata::DEFAULT_RULE;
+            recipe.rule = Some((name, value.to_owned()));
+        }
+        let key = DataKey::generate();
+        let documents = recipe.seal(documents, &key, output, now)?;
+        let documents: Vec<&Branch> = documents.iter().collect();
+        // The encrypted form of any bytes is JSON.
+        let written = match output {
+            Format::Binary => Format::Json,
+            other => other,
+        };
+        document::write(&documents, written, layout).map(|text| text.to_vec())
+    }
+
+    /// The documents encrypted, with their block for a file of that format.
+    fn seal(
+        self,
+        documents: Vec<Branch>,
+        key: &DataKey,
+        format: Format,
+        now: SystemTime,
+    ) -> Result<Vec<Branch>, Error> {
+        let selector = metadata::selector(self.rule.as_ref())?;
+        let now = now.duration_since(UNIX_EPOCH).unwrap_or_default();
+        let last_modified = Timestamp::from_unix(now.as_secs()).to_text();
+        let stamp = String::from_utf8_lossy(last_modified.expose()).into_owned();
+        let groups = key.wrap(&self.groups, self.threshold, &stamp)?;
+        let cipher = Cipher::new(key.expose());
+        let only_encrypted = self.mac_only_encrypted;
+        let (mut documents, hash) =
+            encrypt::documents(documents, &selector, only_encrypted, &cipher)?;
+        let hash = Plain::leaf(&Leaf::String(hash));
+        let mac = cipher.seal(&hash, last_modified.expose());
+        let metadata = Metadata {
+            groups,
+            threshold: self.threshold,
+            selector,
+            rule: self.rule,
+            mac_only_encrypted: only_encrypted,
+            mac: Text::from(mac),
+            last_modified,
+        };
+        document::put_block(&mut documents, &metadata.block(), format);
+        Ok(documents)
+    }
+}
