@@ -72,7 +72,14 @@ pub(crate) fn document(text: &[u8]) -> Result<Tree, String> {
 }
 
 fn composed(text: &[u8]) -> Result<Tree, String> {
-    let mut input = text;
+    // libyaml-safer, and no other, takes a text that begins like a byte order mark (U+F000 and beyond) for one with a
+    // broken mark. A line in front of it changes nothing.
+    let framed = [b"\n", text].concat();
+    let mut input = if text.starts_with(b"\xef") && !text.starts_with(b"\xef\xbb\xbf") {
+        &framed[..]
+    } else {
+        text
+    };
     let mut parser = Parser::new();
     parser.set_input_string(&mut input);
     let mut composer = Composer {

@@ -6,6 +6,10 @@ use crate::support::{core_yaml, kube_yaml};
 /// The first document of a YAML text as Kubernetes' reader sees it, if one of YAML 1.2 sees the same. What the versions read
 /// differently is many odd things (further line ends, `[?a]`, a block at the margin) and none that people write.
 pub(super) fn agreed(text: &str) -> Option<Tree> {
+    // Further line ends of YAML 1.1: a scalar of another type would hide that they are read as text.
+    if text.contains(['\u{85}', '\u{2028}', '\u{2029}']) {
+        return None;
+    }
     let kubernetes = kube_yaml::document(text.as_bytes()).ok()?;
     let core = core_yaml::document(text).ok()?;
     same_shape(&kubernetes, &core).then_some(kubernetes)
