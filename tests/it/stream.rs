@@ -398,6 +398,15 @@ fn files_in_the_data_of_a_secret() {
     assert!(stderr.contains("<stdin>:4:11"), "{stderr}");
 }
 
+/// A document that cannot be read is told of, not only that its file's MAC is wrong without it.
+#[test]
+fn a_broken_document_of_a_file_is_told() {
+    let stream = file("multi.yaml").replace("    name: b\n", "    name: b\n   x: [\n");
+    let stderr = failure(run(&stream), 1);
+    assert!(stderr.contains("this is not YAML"), "{stderr}");
+    assert!(stderr.contains("<stdin>:27:"), "{stderr}");
+}
+
 #[test]
 fn broken_settings_are_told_instead() {
     let run = program(&file("types.yaml"))

@@ -6,11 +6,11 @@ use std::sync::{Arc, LazyLock};
 
 use aho_corasick::AhoCorasick;
 
-use crate::diagnostics::Source;
+use crate::diagnostics::{Diagnostic, Source};
 use crate::inject::collect::{Job, jobs};
-use crate::inject::document::IGNORE;
+use crate::inject::document::{IGNORE, diagnostic};
 use crate::inject::parallel;
-use crate::manifest::Document;
+use crate::manifest::{self, Document};
 use crate::sops;
 use crate::yaml::decode_base64;
 use crate::yaml::tree::{NodeId, Tree};
@@ -64,24 +64,41 @@ pub(super) struct SealedText<'s> {
     pub file: Option<sops::Format>,
 }
 
-/// All encrypted texts, in order. A document that cannot be read has none: it is told of later.
-pub(super) fn find(sources: &[Arc<Source>], document_limit: u64) -> Vec<Sealed<'_>> {
+/// All encrypted texts, in order, and why documents that may hold some cannot be read.
+pub(super) fn find(
+    sources: &[Arc<Source>],
+    document_limit: u64,
+) -> (Vec<Sealed<'_>>, Vec<Diagnostic>) {
     let mut jobs = jobs(sources).0;
     jobs.retain(|job| {
         let text = &sources[job.source].text()[job.chunk.range()];
         job.chunk.len() as u64 <= document_limit && NEEDLES.is_match(text)
     });
-    let read = |jobs: Vec<Job>| -> Vec<Sealed<'_>> {
-        let sealed = jobs.into_iter().filter_map(|job| sealed(sources, job));
-        sealed.collect()
+    let read = |jobs: Vec<Job>| {
+        let (mut found, mut unreadable) = (Vec::new(), Vec::new());
+        for job in jobs {
+            match sealed(sources, job) {
+                Ok(sealed) => found.extend(sealed),
+                Err(error) => {
+                    unreadable.push(diagnostic(&error, &sources[job.source], error.span));
+                }
+            }
+        }
+        (found, unreadable)
     };
-    let found = parallel::in_groups(jobs, |job| job.chunk.len(), read);
-    found.into_iter().flatten().collect()
+    let groups = parallel::in_groups(jobs, |job| job.chunk.len(), read);
+    let (found, unreadable): (Vec<_>, Vec<_>) = groups.into_iter().unzip();
+    let found = found.into_iter().flatten().collect();
+    (found, unreadable.into_iter().flatten().collect())
 }
 
-fn sealed(sources: &[Arc<Source>], job: Job) -> Option<Sealed<'_>> {
+fn sealed(sources: &[Arc<Source>], job: Job) -> Result<Option<Sealed<'_>>, manifest::Error> {
     let source = sources[job.source].text();
-    let document = Document::read(source, job.chunk, job.format).ok()?.0?;
+    let (document, _) = Document::read(source, job.chunk, job.format)?;
+    Ok(document.and_then(|document| with_texts(document, job)))
+}
+
+fn with_texts(document: Document<'_>, job: Job) -> Option<Sealed<'_>> {
     let annotations = document.annotations();
     let decrypt = annotations.get(DECRYPT).map_or("", |(text, _)| text);
     if annotations.is_true(IGNORE) || decrypt.eq_ignore_ascii_case("disabled") {
@@ -92,8 +109,8 @@ fn sealed(sources: &[Arc<Source>], job: Job) -> Option<Sealed<'_>> {
             node,
             text: Cow::Borrowed(document.text),
             format: match job.format {
-                crate::manifest::Format::Yaml => sops::Format::Yaml,
-                crate::manifest::Format::Json => sops::Format::Json,
+                manifest::Format::Yaml => sops::Format::Yaml,
+                manifest::Format::Json => sops::Format::Json,
             },
             file: None,
         }],

@@ -28,7 +28,7 @@ pub fn decrypt(
     sources: &[Arc<Source>],
     how: &Decryption<'_>,
 ) -> Result<Vec<Arc<Source>>, Vec<Diagnostic>> {
-    let sealed = find::find(sources, how.document_limit);
+    let (sealed, mut unreadable) = find::find(sources, how.document_limit);
     if sealed.is_empty() {
         return Ok(sources.to_vec());
     }
@@ -58,8 +58,11 @@ pub fn decrypt(
         }
     }
     if errors.is_empty() {
+        // What is unreadable is told of when references are looked for.
         Ok(derived(sources, edits))
     } else {
+        // A document that cannot be read is missing from the MAC of its file.
+        errors.append(&mut unreadable);
         Err(errors)
     }
 }

@@ -4,10 +4,13 @@ use std::fmt::Write as _;
 use std::fs;
 use std::path::Path;
 use std::process::{Command, Output};
+use std::sync::Arc;
 use std::time::SystemTime;
 
 use age::secrecy::ExposeSecret as _;
+use manifuse::diagnostics::{Rendering, Source, render};
 use manifuse::env::{Options, Origin, Setting};
+use manifuse::inject::{self, Decryption};
 use manifuse::secret::Map;
 use manifuse::sops::{Config, Encrypted, Error, Format, Identities, Layout, MacCheck, Sources};
 use regex::Regex;
@@ -270,21 +273,83 @@ fn trees(documents: &[Map]) -> Vec<Tree> {
     documents.iter().map(of_map).map(without_specials).collect()
 }
 
+/// A fresh key, known to the real sops in this folder and to us.
+fn key_in(folder: &Path) -> (String, Identities) {
+    let identity = age::x25519::Identity::generate();
+    let secret = identity.to_string();
+    fs::write(folder.join("keys.txt"), secret.expose_secret()).unwrap();
+    let mut options = Options::default();
+    let (value, origin) = (secret.expose_secret().into(), Origin::Default);
+    options.set("SOPS_AGE_KEY", Setting { value, origin });
+    let identities = Identities::load(&Sources::new(&options, None));
+    (identity.to_public().to_string(), identities)
+}
+
+/// Random manifests, decrypted in place, hold what sops decrypts them to.
+#[test]
+#[ignore = "needs the real sops, which tests/live/run names"]
+fn random_manifests_of_the_real_sops_are_decrypted_in_place() {
+    let folder = tempfile::tempdir().unwrap();
+    let (recipient, identities) = key_in(folder.path());
+    let identities = Arc::new(identities);
+    let sops = Sops {
+        program: live::variable("LIVE_SOPS"),
+        folder: folder.path(),
+    };
+    let how = Decryption {
+        keys: &|| Arc::clone(&identities),
+        mac: MacCheck::Required,
+        document_limit: 1 << 20,
+    };
+    let (mut complaints, mut compared) = (Vec::new(), 0);
+    for seed in 0..FILES {
+        let mut dice = Dice(seed);
+        let plain = format!("kind: X\n{}", dice.file()).replace("---\n", "---\nkind: X\n");
+        let rule = dice.pick(RULES);
+        let config = format!("creation_rules:\n  - age: {recipient}\n    {rule}\n");
+        fs::write(folder.path().join(".sops.yaml"), config).unwrap();
+        let Some((decrypted, _)) = sops.compare("yaml", &plain, &identities) else {
+            continue;
+        };
+        let encrypted = fs::read_to_string(folder.path().join("encrypted.yaml")).unwrap();
+        let sources = [Arc::new(Source::new("x", encrypted.as_str()))];
+        let text = match inject::decrypt(&sources, &how) {
+            Ok(sources) => sources[0].text().to_owned(),
+            Err(errors) => render(&errors, Rendering::PLAIN),
+        };
+        if text.contains("\nsops:\n") || text.contains("a number that JSON cannot hold") {
+            // Kubernetes does not take the document as it is.
+            continue;
+        }
+        let read = |text: &str| {
+            let documents = core_yaml::documents(text.as_bytes())?;
+            let documents = documents.into_iter().map(without_specials);
+            Ok::<_, String>(Tree::List(documents.collect()))
+        };
+        if read(&encrypted).is_err() {
+            // Sops writes an empty map with a comment in it so that others cannot read it.
+            continue;
+        }
+        compared += 1;
+        let complaint = match read(&text) {
+            Ok(ours) => differences(&read(&decrypted).unwrap(), &ours).join("\n"),
+            Err(error) => error,
+        };
+        if !complaint.is_empty() {
+            complaints.push(format!(
+                "{seed} {rule}: {complaint}\n{decrypted}\nours:\n{text}"
+            ));
+        }
+    }
+    assert!(complaints.is_empty(), "{}", complaints.join("\n\n"));
+    assert!(compared > FILES / 2, "only {compared} files were compared");
+}
+
 #[test]
 #[ignore = "needs the real sops, which tests/live/run names"]
 fn random_files_of_the_real_sops_read_as_it_reads_them() {
     let folder = tempfile::tempdir().unwrap();
-    let identity = age::x25519::Identity::generate();
-    fs::write(
-        folder.path().join("keys.txt"),
-        identity.to_string().expose_secret(),
-    )
-    .unwrap();
-    let recipient = identity.to_public();
-    let mut options = Options::default();
-    let (value, origin) = (identity.to_string().expose_secret().into(), Origin::Default);
-    options.set("SOPS_AGE_KEY", Setting { value, origin });
-    let identities = Identities::load(&Sources::new(&options, None));
+    let (recipient, identities) = key_in(folder.path());
     let sops = Sops {
         program: live::variable("LIVE_SOPS"),
         folder: folder.path(),
