@@ -20,12 +20,7 @@ use crate::sops::MacCheck;
 
 /// Runs a command with the first document's values in its environment. Gives the command's exit code.
 pub(super) fn exec_env(flags: &ExecEnv, process: &mut Process<'_>) -> Result<u8, Failure> {
-    let input = Input::read(
-        Some(&flags.file),
-        flags.input_type.as_deref(),
-        None,
-        process,
-    )?;
+    let input = Input::named(&flags.named, process)?;
     let decrypted = input.decrypt(MacCheck::Required, process)?;
     let values = decrypted
         .variables()
@@ -45,15 +40,10 @@ pub(super) fn exec_env(flags: &ExecEnv, process: &mut Process<'_>) -> Result<u8,
 
 /// Runs a command on a decrypted file in a folder of its own. Gives the command's exit code.
 pub(super) fn exec_file(flags: &ExecFile, process: &mut Process<'_>) -> Result<u8, Failure> {
-    let input = Input::read(
-        Some(&flags.file),
-        flags.input_type.as_deref(),
-        None,
-        process,
-    )?;
+    let input = Input::named(&flags.named, process)?;
     let format = input::chosen(flags.output_type.as_deref()).unwrap_or(input.format);
     let decrypted = input.decrypt(MacCheck::Required, process)?;
-    let layout = input::layout(&flags.common, process);
+    let layout = input::layout(&flags.named.common, process);
     let text = decrypted
         .write(format, layout)
         .map_err(|error| Failure::input(Code::CannotEmit, error.to_string()))?;

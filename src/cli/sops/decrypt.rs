@@ -54,12 +54,7 @@ pub(super) fn decrypt(flags: &Decrypt, process: &mut Process<'_>) -> Result<u8, 
 
 /// Prints whether a file is encrypted.
 pub(super) fn filestatus(flags: &Filestatus, process: &mut Process<'_>) -> Result<u8, Failure> {
-    let input = Input::read(
-        Some(&flags.file),
-        flags.input_type.as_deref(),
-        None,
-        process,
-    )?;
+    let input = Input::named(&flags.named, process)?;
     let encrypted = sops::is_encrypted(input.source.text(), input.format)
         .map_err(|error| Failure::of_file(&error, &input.source))?;
     Ok(print(process, format!("{{\"encrypted\":{encrypted}}}\n")))

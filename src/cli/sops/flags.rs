@@ -60,6 +60,21 @@ pub(in crate::cli) struct Common {
     pub(super) verbose: bool,
 }
 
+/// A file that must be named.
+#[derive(Args, Debug)]
+pub(in crate::cli) struct Named {
+    /// The file
+    #[arg(value_name = "FILE")]
+    pub(super) file: OsString,
+
+    /// The format of the file: yaml, json, dotenv, ini or binary; by its name without this
+    #[arg(long, value_name = "FORMAT")]
+    pub(super) input_type: Option<String>,
+
+    #[command(flatten)]
+    pub(super) common: Common,
+}
+
 /// How a file is read, and what of it.
 #[derive(Args, Clone, Debug, Default)]
 pub(in crate::cli) struct Reading {
@@ -208,24 +223,15 @@ impl Rules {
 /// The flags of `filestatus`.
 #[derive(Args, Debug)]
 pub(in crate::cli) struct Filestatus {
-    /// The file
-    #[arg(value_name = "FILE")]
-    pub(super) file: OsString,
-
-    /// The format of the file
-    #[arg(long, value_name = "FORMAT")]
-    pub(super) input_type: Option<String>,
-
     #[command(flatten)]
-    pub(super) common: Common,
+    pub(super) named: Named,
 }
 
 /// The flags of `exec-env`.
 #[derive(Args, Debug)]
 pub(in crate::cli) struct ExecEnv {
-    /// The file
-    #[arg(value_name = "FILE")]
-    pub(super) file: OsString,
+    #[command(flatten)]
+    pub(super) named: Named,
 
     /// The command, for a shell
     #[arg(value_name = "COMMAND")]
@@ -238,21 +244,13 @@ pub(in crate::cli) struct ExecEnv {
     /// Become the command instead of waiting for it
     #[arg(long)]
     pub(super) same_process: bool,
-
-    /// The format of the file
-    #[arg(long, value_name = "FORMAT")]
-    pub(super) input_type: Option<String>,
-
-    #[command(flatten)]
-    pub(super) common: Common,
 }
 
 /// The flags of `exec-file`.
 #[derive(Args, Debug)]
 pub(in crate::cli) struct ExecFile {
-    /// The file
-    #[arg(value_name = "FILE")]
-    pub(super) file: OsString,
+    #[command(flatten)]
+    pub(super) named: Named,
 
     /// The command, for a shell; {} in it is the path of the decrypted file
     #[arg(value_name = "COMMAND")]
@@ -266,14 +264,7 @@ pub(in crate::cli) struct ExecFile {
     #[arg(long, value_name = "NAME", default_value = "tmp-file")]
     pub(super) filename: String,
 
-    /// The format of the file
-    #[arg(long, value_name = "FORMAT")]
-    pub(super) input_type: Option<String>,
-
     /// The format of the decrypted file
     #[arg(long, value_name = "FORMAT")]
     pub(super) output_type: Option<String>,
-
-    #[command(flatten)]
-    pub(super) common: Common,
 }

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::failure::{Code, Failure};
-use super::flags::{Common, Reading};
+use super::flags::{Common, Named, Reading};
 use crate::cli::Process;
 use crate::diagnostics::{Diagnostic, Fault, Source, io_reason};
 use crate::env::{Options, Origin, Setting};
@@ -52,6 +52,16 @@ impl Input {
         })?;
         let source = Arc::new(Source::new(name, text));
         Ok(Self { source, format })
+    }
+
+    /// Reads the file that flags name.
+    pub(super) fn named(named: &Named, process: &mut Process<'_>) -> Result<Self, Failure> {
+        Self::read(
+            Some(&named.file),
+            named.input_type.as_deref(),
+            None,
+            process,
+        )
     }
 
     /// Decrypts the file with the keys at hand.
