@@ -14,6 +14,9 @@ Examples:
 
 A link to the program that is called sops takes the same commands, and the older form: sops -d secrets.enc.yaml";
 
+const EXTRACT: &str =
+    "Print only what this path leads to, e.g. '[\"db\"][\"password\"]' or '[\"hosts\"][0]'";
+
 const ENCRYPT_EXAMPLES: &str = "\
 Examples:
   manifuse sops encrypt --age age1... secrets.yaml > secrets.enc.yaml
@@ -99,17 +102,13 @@ pub(in crate::cli) struct Reading {
 }
 
 /// The flags of `decrypt`.
-#[expect(
-    clippy::doc_link_with_quotes,
-    reason = "help texts, printed as they are"
-)]
 #[derive(Args, Debug, Default)]
 pub(in crate::cli) struct Decrypt {
     #[command(flatten)]
     pub(super) reading: Reading,
 
-    /// Print only what this path leads to, e.g. '["db"]["password"]' or '["hosts"][0]'
-    #[arg(long, value_name = "PATH")]
+    // No doc comment: rustdoc would look for links in it.
+    #[arg(long, value_name = "PATH", help = EXTRACT)]
     pub(super) extract: Option<String>,
 
     /// Write into the file itself

@@ -178,9 +178,10 @@ fn block(scalar: &Scalar<'_>) -> Option<String> {
     let indicators = &scalar.text[header.indicators.range()];
     let letters = indicators.trim_matches(|c: char| c.is_ascii_digit());
     let letters: String = letters.chars().filter(|c| !c.is_ascii_digit()).collect();
-    (1..=9)
-        .contains(&indent)
-        .then(|| format!("{letters}{indent}\n{}", &scalar.text[start..blank_end]))
+    let body = &scalar.text[start..blank_end];
+    // Blank lines alone have no indentation: with a digit their blanks would be text.
+    let can_be_said = (1..=9).contains(&indent) && !body.trim().is_empty();
+    can_be_said.then(|| format!("{letters}{indent}\n{body}"))
 }
 
 /// Each character's source bytes stand behind those of the one before.
