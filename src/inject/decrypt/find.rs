@@ -5,6 +5,7 @@ use std::borrow::Cow;
 use std::sync::{Arc, LazyLock};
 
 use aho_corasick::AhoCorasick;
+use memchr::memmem;
 
 use crate::diagnostics::{Diagnostic, Source};
 use crate::inject::collect::{Job, jobs};
@@ -33,19 +34,23 @@ const FIELDS: [&str; 10] = [
 ];
 
 /// What an encrypted document cannot be without: a block; or, in base64, what every encrypted value begins with, in each
-/// of the three ways that bytes fall into base64. That may be broken by line ends, so all that is written on several
-/// lines is looked into.
+/// of the three ways that bytes fall into base64.
 static NEEDLES: LazyLock<AhoCorasick> = LazyLock::new(|| {
     let needles = [
         BLOCK,
         "RU5DW0FFUzI1Nl9HQ00s",
         "VOQ1tBRVMyNTZfR0NNL",
         "FTkNbQUVTMjU2X0dDTS",
-        ": |",
-        ": >",
     ];
     AhoCorasick::new(needles).expect("a few short needles")
 });
+
+/// Whether a document may hold something encrypted. Line ends may break the base64 of a Secret's values, so all Secrets are
+/// looked into that have a text on several lines; other documents with such texts are many.
+fn may_be_sealed(text: &str) -> bool {
+    let contains = |needle: &str| memmem::find(text.as_bytes(), needle.as_bytes()).is_some();
+    NEEDLES.is_match(text) || contains("Secret") && (contains(": |") || contains(": >"))
+}
 
 /// A document with encrypted texts.
 pub(super) struct Sealed<'s> {
@@ -72,7 +77,7 @@ pub(super) fn find(
     let mut jobs = jobs(sources).0;
     jobs.retain(|job| {
         let text = &sources[job.source].text()[job.chunk.range()];
-        job.chunk.len() as u64 <= document_limit && NEEDLES.is_match(text)
+        job.chunk.len() as u64 <= document_limit && may_be_sealed(text)
     });
     let read = |jobs: Vec<Job>| {
         let (mut found, mut unreadable) = (Vec::new(), Vec::new());
