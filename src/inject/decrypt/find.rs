@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use std::sync::{Arc, LazyLock};
 
 use aho_corasick::AhoCorasick;
-use memchr::memmem;
+use memchr::memmem::{self, Finder};
 
 use crate::diagnostics::{Diagnostic, Source};
 use crate::inject::collect::{Job, jobs};
@@ -33,11 +33,9 @@ const FIELDS: [&str; 10] = [
     "key_groups",
 ];
 
-/// What an encrypted document cannot be without: a block; or, in base64, what every encrypted value begins with, in each
-/// of the three ways that bytes fall into base64.
-static NEEDLES: LazyLock<AhoCorasick> = LazyLock::new(|| {
+/// What every encrypted value begins with, in each of the three ways that bytes fall into base64.
+static SEALED_IN_BASE64: LazyLock<AhoCorasick> = LazyLock::new(|| {
     let needles = [
-        BLOCK,
         "RU5DW0FFUzI1Nl9HQ00s",
         "VOQ1tBRVMyNTZfR0NNL",
         "FTkNbQUVTMjU2X0dDTS",
@@ -45,11 +43,21 @@ static NEEDLES: LazyLock<AhoCorasick> = LazyLock::new(|| {
     AhoCorasick::new(needles).expect("a few short needles")
 });
 
-/// Whether a document may hold something encrypted. Line ends may break the base64 of a Secret's values, so all Secrets are
-/// looked into that have a text on several lines; other documents with such texts are many.
+static BLOCKS: LazyLock<Finder<'_>> = LazyLock::new(|| Finder::new(BLOCK));
+static SECRETS: LazyLock<Finder<'_>> = LazyLock::new(|| Finder::new("Secret"));
+
+/// Whether a text has anything in it that an encrypted document cannot be without. Nearly none has, and all are asked.
+fn may_hold_sealed(text: &str) -> bool {
+    BLOCKS.find(text.as_bytes()).is_some() || SECRETS.find(text.as_bytes()).is_some()
+}
+
+/// Whether a document may hold something encrypted: a block, or files in the values of a Secret. Line ends may break
+/// their base64, so all Secrets are looked into that have a text on several lines.
 fn may_be_sealed(text: &str) -> bool {
     let contains = |needle: &str| memmem::find(text.as_bytes(), needle.as_bytes()).is_some();
-    NEEDLES.is_match(text) || contains("Secret") && (contains(": |") || contains(": >"))
+    BLOCKS.find(text.as_bytes()).is_some()
+        || SECRETS.find(text.as_bytes()).is_some()
+            && (SEALED_IN_BASE64.is_match(text) || contains(": |") || contains(": >"))
 }
 
 /// A document with encrypted texts.
@@ -74,6 +82,9 @@ pub(super) fn find(
     sources: &[Arc<Source>],
     document_limit: u64,
 ) -> (Vec<Sealed<'_>>, Vec<Diagnostic>) {
+    if !sources.iter().any(|source| may_hold_sealed(source.text())) {
+        return (Vec::new(), Vec::new());
+    }
     let mut jobs = jobs(sources).0;
     jobs.retain(|job| {
         let text = &sources[job.source].text()[job.chunk.range()];
@@ -190,9 +201,9 @@ mod tests {
     fn encrypted_values_are_found_in_base64_wherever_they_begin() {
         for before in ["", "a", "ab", "abc"] {
             let text = encode_base64(format!("{before}ENC[AES256_GCM,data:x").as_bytes());
-            assert!(NEEDLES.is_match(&text), "{text}");
+            assert!(SEALED_IN_BASE64.is_match(&text), "{text}");
         }
-        assert!(!NEEDLES.is_match(&encode_base64(b"nothing of that kind, and not short")));
+        assert!(!SEALED_IN_BASE64.is_match(&encode_base64(b"nothing of that kind, and not short")));
     }
 
     #[test]
