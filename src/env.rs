@@ -124,6 +124,8 @@ impl Setting {
 pub struct Options {
     settings: BTreeMap<String, Setting>,
     is_named: bool,
+    /// From where relative paths are seen.
+    folder: PathBuf,
 }
 
 impl Options {
@@ -133,6 +135,26 @@ impl Options {
             is_named: true,
             ..Self::default()
         }
+    }
+
+    /// Variables of these names. Relative paths in them are seen from a folder.
+    pub fn of_variables<'n>(
+        environment: &Environment,
+        names: impl IntoIterator<Item = &'n str>,
+        folder: &Path,
+    ) -> Self {
+        let mut options = Self {
+            folder: folder.to_owned(),
+            ..Self::default()
+        };
+        for name in names {
+            if let Some(value) = environment.get(name) {
+                let origin = Origin::Environment(name.to_owned());
+                let value = value.into();
+                options.set(name, Setting { value, origin });
+            }
+        }
+        options
     }
 
     /// Whether they are of a named instance.
@@ -159,7 +181,8 @@ impl Options {
 
     /// The value as the path of a file; `None` when it is not set or empty.
     pub fn path(&self, key: &str) -> Option<PathBuf> {
-        self.text(key).and(self.get(key)?.path())
+        let path = self.text(key).and(self.get(key)?.path())?;
+        Some(self.folder.join(path))
     }
 
     /// All keys, sorted.

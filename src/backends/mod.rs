@@ -21,7 +21,7 @@ use crate::clients::http;
 use crate::diagnostics::{Explain, Fault};
 use crate::files::Files;
 use crate::secret::{Map, SecretId, Value};
-use crate::sops::{Identities, TreePath};
+use crate::sops::{Keyring, TreePath};
 
 /// One read of one secret.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -122,7 +122,7 @@ pub trait Backend: Send + Sync {
     }
 
     /// The keys that open encrypted documents of a stream, if it is a store of encrypted files.
-    fn identities(&self) -> Option<Arc<Identities>> {
+    fn keyring(&self) -> Option<Arc<Keyring>> {
         None
     }
 

@@ -4,55 +4,42 @@
 //! manifest: `<path:secrets.enc.yaml#password>`, or `<sops:secrets.enc.yaml#tls | jsonPath {.crt}>`.
 
 use std::collections::HashSet;
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
 
 use futures::future::BoxFuture;
+use tokio::runtime::Handle;
 use tokio::task::spawn_blocking;
+use tokio::time::Instant;
 
 use super::registry::{SettingsError, Type};
 use super::{Answer, Backend, Error, ErrorKind, FetchContext, Request};
 use crate::diagnostics::{Explain as _, Source, io_reason};
 use crate::env::{Environment, Options};
-use crate::files::{FileError, Files};
+use crate::files::FileError;
 use crate::secret::{Map, Value};
-use crate::sops::{self, Encrypted, Format, Identities, MacCheck, Sources};
+use crate::sops::{self, Encrypted, Format, Keyring, MacCheck};
 
-/// The registry's line. The keys without a name of our own are only looked up.
+/// The registry's line.
 pub(super) const TYPE: Type = Type {
     name: "sops",
-    settings: &[
-        ("HOME", ""),
-        ("SOPS_AGE_KEY", ""),
-        ("SOPS_AGE_KEY_CMD", ""),
-        (KEY_FILE, "ageKeyFile"),
-        ("SOPS_AGE_SSH_PRIVATE_KEY_CMD", ""),
-        ("SOPS_AGE_SSH_PRIVATE_KEY_FILE", ""),
-        ("XDG_CONFIG_HOME", ""),
-    ],
+    settings: sops::SETTINGS,
     built_in: true,
     open,
 };
-
-const KEY_FILE: &str = "SOPS_AGE_KEY_FILE";
 
 /// Files from this size on are decrypted beside the other fetches, not between them.
 const LARGE: usize = 256 << 10;
 
 /// The files of the application, and the operator's keys.
 struct Sops {
-    sources: Sources,
-    /// Read at the first use: a run that needs no file needs no key.
-    identities: OnceLock<Arc<Identities>>,
+    keyring: Arc<Keyring>,
 }
 
-#[expect(
-    clippy::unnecessary_wraps,
-    reason = "wrong keys show only when a file wants one, as in SOPS"
-)]
-fn open(options: &Options, _: &Environment) -> Result<Arc<dyn Backend>, SettingsError> {
+fn open(options: &Options, environment: &Environment) -> Result<Arc<dyn Backend>, SettingsError> {
+    let keyring = Keyring::new(options, environment)
+        .map_err(|error| SettingsError::new(error.to_string()).about(sops::ORDER))?;
     Ok(Arc::new(Sops {
-        sources: Sources::new(options, options.path(KEY_FILE)),
-        identities: OnceLock::new(),
+        keyring: Arc::new(keyring),
     }))
 }
 
@@ -72,8 +59,8 @@ impl Backend for Sops {
         kept.join("/")
     }
 
-    fn identities(&self) -> Option<Arc<Identities>> {
-        Some(self.keys())
+    fn keyring(&self) -> Option<Arc<Keyring>> {
+        Some(Arc::clone(&self.keyring))
     }
 
     fn fetch<'a>(
@@ -81,30 +68,31 @@ impl Backend for Sops {
         request: &'a Request,
         context: &'a FetchContext,
     ) -> BoxFuture<'a, Result<Answer, Error>> {
-        Box::pin(self.read(&request.id.path, &context.files))
+        Box::pin(self.read(&request.id.path, context))
     }
 }
 
 impl Sops {
-    fn keys(&self) -> Arc<Identities> {
-        let load = || Arc::new(Identities::load(&self.sources));
-        Arc::clone(self.identities.get_or_init(load))
-    }
-
-    async fn read(&self, path: &str, files: &Arc<dyn Files>) -> Result<Answer, Error> {
-        let bytes = files.read(path).map_err(|error| unreadable(path, &error))?;
-        let format = format(path);
-        let identities = self.keys();
+    async fn read(&self, path: &str, context: &FetchContext) -> Result<Answer, Error> {
+        let bytes = context
+            .files
+            .read(path)
+            .map_err(|error| unreadable(path, &error))?;
         let text = String::from_utf8(bytes).map_err(|_| {
             let message = format!("the file {path} is not UTF-8");
             Error::new(ErrorKind::Malformed, message)
         })?;
         let source = Source::new(path, text);
-        let values = if source.text().len() < LARGE {
-            decrypt(&source, format, &identities)
-        } else {
-            let decrypted = spawn_blocking(move || decrypt(&source, format, &identities)).await;
+        let keyring = Arc::clone(&self.keyring);
+        let is_large = source.text().len() >= LARGE;
+        let deadline = context.deadline;
+        let decrypted = async move { decrypt(&source, &keyring, deadline).await };
+        let values = if is_large {
+            let here = Handle::current();
+            let decrypted = spawn_blocking(move || here.block_on(decrypted)).await;
             decrypted.map_err(|_| stopped(path))?
+        } else {
+            decrypted.await
         };
         Ok(Answer {
             has_paths: true,
@@ -122,10 +110,12 @@ fn stopped(path: &str) -> Error {
 }
 
 /// The first document's values, as AVP reads them.
-fn decrypt(source: &Source, format: Format, identities: &Identities) -> Result<Map, Error> {
+async fn decrypt(source: &Source, keyring: &Keyring, deadline: Instant) -> Result<Map, Error> {
+    let format = format(source.name());
     let wrong = |error| undecryptable(source, &error);
     let encrypted = Encrypted::parse(source.text(), format).map_err(wrong)?;
-    let key = encrypted.data_key(identities).map_err(wrong)?;
+    let key = encrypted.data_key(keyring, deadline).await;
+    let key = key.map_err(wrong)?;
     let documents = encrypted
         .decrypt(&key, MacCheck::Required)
         .map_err(wrong)?

@@ -5,7 +5,6 @@ use std::fs;
 use std::io::{BufWriter, Write};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::Duration;
 
 use regex::Regex;
 
@@ -24,10 +23,8 @@ use super::flags::Generate;
 use super::instances::{self, Instances};
 use super::progress;
 use super::report::{self, Failure, Reporter};
-use super::{Name, Process};
+use super::{Name, Process, Runtime, TIMEOUT};
 
-/// How long all fetching may take together, if nobody says otherwise.
-const TIMEOUT: Duration = Duration::from_mins(1);
 /// How many requests may be under way at one backend, if nobody says otherwise. 200 secrets at 20 ms each take 4 rounds
 /// (0.1 s); more connections gain little, and servers limit how many they take.
 const CONCURRENCY: usize = 64;
@@ -43,8 +40,9 @@ pub(super) fn run(mut flags: Generate, name: Name, process: &mut Process<'_>) ->
     let read = filled
         .map_err(Failure::new)
         .and_then(|()| read(&flags, process));
-    let mut inputs = match read {
-        Ok(inputs) => inputs,
+    let started = read.and_then(|inputs| Ok((inputs, Runtime::new()?)));
+    let (mut inputs, runtime) = match started {
+        Ok(started) => started,
         Err(failure) => return reporter.fail(process.stderr, failure, &[]),
     };
     for file in &inputs.passed_over {
@@ -55,7 +53,12 @@ pub(super) fn run(mut flags: Generate, name: Name, process: &mut Process<'_>) ->
     }
     let mut warnings = std::mem::take(&mut inputs.warnings);
     let configured = configure(&flags, name, process);
-    let decrypted = decrypt(&flags, configured.as_ref().ok(), &inputs.sources);
+    let decrypted = decrypt(
+        &flags,
+        configured.as_ref().ok(),
+        (&runtime, &mut *process),
+        &inputs.sources,
+    );
     let (sources, decrypted) = match decrypted {
         Ok(sources) => (sources, Ok(())),
         Err(failure) => (inputs.sources, Err(failure)),
@@ -66,7 +69,7 @@ pub(super) fn run(mut flags: Generate, name: Name, process: &mut Process<'_>) ->
             &flags,
             configured,
             reporter,
-            process,
+            (&runtime, &mut *process),
             sources,
             &mut warnings,
         )
@@ -110,7 +113,7 @@ fn render<'s>(
     flags: &Generate,
     mut configured: Result<Configured, Vec<Diagnostic>>,
     reporter: Reporter,
-    process: &mut Process<'_>,
+    (runtime, process): (&Runtime, &mut Process<'_>),
     sources: &'s [Arc<Source>],
     warnings: &mut Vec<Diagnostic>,
 ) -> Result<Rendered<'s>, Failure> {
@@ -134,25 +137,16 @@ fn render<'s>(
         fetch_timeout: flags.timeout.unwrap_or(TIMEOUT),
         concurrency: flags.concurrency.unwrap_or(CONCURRENCY),
     };
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()
-        .map_err(|error| {
-            let error = io_reason(&error);
-            Diagnostic::error(Fault::Bug, "the asynchronous runtime did not start")
-                .with_cause(error)
-        })?;
-    let stderr: &mut dyn Write = process.stderr;
-    let terminal = process.terminal.then_some(stderr);
-    let rendered = runtime.block_on(progress::show(
-        inject::render(stream, &context),
-        progress::INTERVAL,
-        terminal,
-    ));
-    // Dropping it would wait for a look-up of a name that hangs, beyond any deadline.
-    runtime.shutdown_background();
+    let rendered = wait(runtime, process, inject::render(stream, &context));
     tell_origins(reporter, process, &settings, &context.pool);
     rendered.map_err(|failures| Failure::led(BAD_REFERENCES, failures))
+}
+
+/// Waits for what asks servers, and shows how far it is.
+fn wait<R>(runtime: &Runtime, process: &mut Process<'_>, future: impl Future<Output = R>) -> R {
+    let stderr: &mut dyn Write = process.stderr;
+    let terminal = process.terminal.then_some(stderr);
+    runtime.wait(progress::show(future, progress::INTERVAL, terminal))
 }
 
 /// What the settings of a run make.
@@ -230,6 +224,7 @@ pub(super) fn settings_request<'a>(
 fn decrypt(
     flags: &Generate,
     configured: Option<&Configured>,
+    (runtime, process): (&Runtime, &mut Process<'_>),
     sources: &[Arc<Source>],
 ) -> Result<Vec<Arc<Source>>, Failure> {
     let Some(Configured {
@@ -246,11 +241,12 @@ fn decrypt(
         MacCheck::Skipped
     };
     let how = Decryption {
-        keys: &|| instances.identities(settings),
+        keyring: &|| instances.keyring(settings),
         mac,
         document_limit: document_limit(flags),
+        timeout: flags.timeout.unwrap_or(TIMEOUT),
     };
-    inject::decrypt(sources, &how).map_err(Failure::new)
+    wait(runtime, process, inject::decrypt(sources, &how)).map_err(Failure::new)
 }
 
 fn document_limit(flags: &Generate) -> u64 {

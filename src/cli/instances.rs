@@ -10,7 +10,7 @@ use crate::diagnostics::{Diagnostic, Fault, Place, Warning, nearest};
 use crate::env::{Environment, Options, Origin, Setting};
 use crate::secret::Text;
 use crate::settings::{BackendSetting, NamedBackend, Settings};
-use crate::sops::Identities;
+use crate::sops::Keyring;
 
 use super::Name;
 
@@ -31,16 +31,21 @@ pub(super) struct Instances {
 
 impl Instances {
     /// The keys for encrypted documents of the stream: those of the default backend if it has such, else of the first
-    /// named one that has, else of the built-in type.
-    pub(super) fn identities(&self, settings: &Settings) -> Arc<Identities> {
+    /// named one that has, else of the built-in type, whose settings may be wrong.
+    pub(super) fn keyring(&self, settings: &Settings) -> Result<Arc<Keyring>, SettingsError> {
         let named = settings.backends.iter().map(|backend| &*backend.name);
+        let mut own = [&*self.default].into_iter().chain(named);
+        if let Some(keyring) = own.find_map(|name| self.pool.get(name)?.as_ref().ok()?.keyring()) {
+            return Ok(keyring);
+        }
         let built_in = TYPES.iter().filter(|kind| kind.built_in);
-        let mut all = [&*self.default]
-            .into_iter()
-            .chain(named)
-            .chain(built_in.map(|kind| kind.name));
-        let keys = all.find_map(|name| self.pool.get(name)?.as_ref().ok()?.identities());
-        keys.unwrap_or_default()
+        for opened in built_in.filter_map(|kind| self.pool.get(kind.name)) {
+            let backend = opened.as_ref().map_err(Clone::clone)?;
+            if let Some(keyring) = backend.keyring() {
+                return Ok(keyring);
+            }
+        }
+        unreachable!("the store of encrypted files is built in")
     }
 }
 

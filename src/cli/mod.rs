@@ -19,12 +19,13 @@ use std::ffi::OsString;
 use std::io::{Read, Write};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use clap::error::{ContextKind, ContextValue};
 use clap::{CommandFactory as _, Parser as _};
 use clap_complete::Shell;
 
-use crate::diagnostics::Fault;
+use crate::diagnostics::{Diagnostic, Fault, io_reason};
 pub use crate::env::Environment;
 use flags::{Cli, Command};
 
@@ -56,6 +57,9 @@ enum Name {
 
 /// The exit code of a failed run whose reason is the command line.
 const USAGE: u8 = 2;
+
+/// How long servers may take together, if nobody says otherwise.
+const TIMEOUT: Duration = Duration::from_mins(1);
 
 /// Runs the program and gives its exit code. A panic becomes the exit code of a bug; the panic hook tells it.
 pub fn run(mut process: Process<'_>) -> u8 {
@@ -158,6 +162,34 @@ fn manual(name: Option<&str>, process: &mut Process<'_>) -> u8 {
     match clap_mangen::Man::new(chosen).render(&mut page) {
         Ok(()) => print(process, page),
         Err(error) => report::cannot_write(process.stderr, &error),
+    }
+}
+
+/// Runs everything that waits.
+struct Runtime(Option<tokio::runtime::Runtime>);
+
+impl Runtime {
+    fn new() -> Result<Self, Box<Diagnostic>> {
+        let mut builder = tokio::runtime::Builder::new_current_thread();
+        let built = builder.enable_all().build();
+        built.map(|runtime| Self(Some(runtime))).map_err(|error| {
+            let message = "the asynchronous runtime did not start";
+            Box::new(Diagnostic::error(Fault::Bug, message).with_cause(io_reason(&error)))
+        })
+    }
+
+    fn wait<R>(&self, future: impl Future<Output = R>) -> R {
+        let runtime = self.0.as_ref().expect("it is there until it is dropped");
+        runtime.block_on(future)
+    }
+}
+
+impl Drop for Runtime {
+    /// Does not wait for a look-up of a name that hangs, beyond any deadline.
+    fn drop(&mut self) {
+        if let Some(runtime) = self.0.take() {
+            runtime.shutdown_background();
+        }
     }
 }
 

@@ -37,7 +37,17 @@ pub enum Error {
     Metadata(String),
     /// No master key could be used.
     #[error("no key at hand opens this file")]
-    NoKey(NoKey),
+    NoKey(Box<NoKey>),
+    /// A master key could not be used to encrypt.
+    #[error("could not encrypt the data key for {key}: {reason}")]
+    Wrap {
+        /// What messages call the key.
+        key: String,
+        /// Why.
+        reason: String,
+        /// What to try.
+        hint: Option<String>,
+    },
     /// A value cannot be decrypted.
     #[error("could not decrypt {path}: {reason}")]
     Value {
@@ -103,8 +113,8 @@ pub struct NoKey {
     pub places: Vec<String>,
     /// How many key groups were opened, and how many must be, if the file has several.
     pub groups: Option<(usize, usize)>,
-    /// Whether a key of a kind that this version uses would open the file.
-    pub usable: bool,
+    /// What to try.
+    pub hint: Option<String>,
 }
 
 impl Error {
@@ -146,7 +156,9 @@ impl NoKey {
         if !self.failures.is_empty() {
             causes.push(Listed(&self.failures).to_string());
         }
-        causes.push(format!("keys were looked for in {}", Listed(&self.places)));
+        if !self.places.is_empty() {
+            causes.push(format!("keys were looked for in {}", Listed(&self.places)));
+        }
         causes
     }
 }
@@ -169,7 +181,7 @@ impl fmt::Display for Listed<'_> {
 impl Explain for Error {
     fn fault(&self) -> Fault {
         match self {
-            Self::NoKey(_) => Fault::Backend,
+            Self::NoKey(_) | Self::Wrap { .. } => Fault::Backend,
             _ => Fault::Input,
         }
     }
@@ -179,12 +191,8 @@ impl Explain for Error {
             Self::NoMetadata => {
                 "encrypt the file with sops, or read it with a backend of type file"
             }
-            Self::NoKey(tried) if tried.usable => {
-                "name a file with one of its age keys in SOPS_AGE_KEY_FILE or ageKeyFile"
-            }
-            Self::NoKey(_) => {
-                "this version opens files by age keys of type X25519 (age1…): add one with sops updatekeys"
-            }
+            Self::NoKey(tried) => return tried.hint.clone(),
+            Self::Wrap { hint, .. } => return hint.clone(),
             Self::Value { .. } | Self::NoMac | Self::MacMismatch | Self::BrokenMac(_) => {
                 "a change by hand or a merge can do this: take the file from a good commit, or encrypt it anew"
             }

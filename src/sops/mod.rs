@@ -24,10 +24,11 @@ pub use config::Config;
 pub use document::{Format, Layout};
 pub use error::{Error, NoKey, ValueError};
 pub use in_place::{Change, Replacement};
-pub use keys::{DataKey, Identities, Sources};
+pub use keys::{DataKey, InvalidOrder, Keyring, ORDER, SETTINGS};
 pub use path::{InvalidPath, NotFound, TreePath};
 pub use recipe::Recipe;
 
+use tokio::time::Instant;
 use zeroize::Zeroizing;
 
 use self::metadata::Metadata;
@@ -60,9 +61,9 @@ impl<'a> Encrypted<'a> {
         })
     }
 
-    /// Recovers the data key with the identities at hand.
-    pub fn data_key(&self, identities: &Identities) -> Result<DataKey, Error> {
-        keys::recover(&self.metadata, identities)
+    /// Recovers the data key with the keys at hand. A server that holds one must answer before the deadline.
+    pub async fn data_key(&self, keyring: &Keyring, deadline: Instant) -> Result<DataKey, Error> {
+        keyring.data_key(&self.metadata, deadline).await
     }
 
     /// Decrypts all values and checks the MAC over them.

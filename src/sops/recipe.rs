@@ -2,11 +2,13 @@
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
+use tokio::time::Instant;
+
 use super::cipher::{Cipher, Plain};
 use super::document::{self, Format, Layout};
 use super::encrypt;
 use super::error::Error;
-use super::keys::{DataKey, KeyKind, MasterKey};
+use super::keys::{DataKey, KeyGroup, KeyKind, Keyring, MasterKey};
 use super::metadata::{self, Metadata, SELECTORS};
 use super::tree::{Branch, Leaf};
 use crate::secret::Text;
@@ -101,12 +103,13 @@ impl Recipe {
     ///
     /// # Errors
     /// The text is no document of its format or encrypted already; there are no keys; a rule or key is not valid.
-    pub fn encrypt(
+    pub async fn encrypt(
         &self,
         bytes: &[u8],
         (input, output): (Format, Format),
         layout: Layout,
-        now: SystemTime,
+        keyring: &Keyring,
+        deadline: Instant,
     ) -> Result<Vec<u8>, Error> {
         let documents = document::read_plain(bytes, input)?;
         let mut recipe = self.clone();
@@ -118,7 +121,10 @@ impl Recipe {
             recipe.rule = Some((name, value.to_owned()));
         }
         let key = DataKey::generate();
-        let documents = recipe.seal(documents, &key, output, now)?;
+        let now = now();
+        let groups = (recipe.groups.as_slice(), recipe.threshold);
+        let groups = keyring.wrap(&key, groups, &now, deadline).await?;
+        let documents = recipe.seal(documents, (&key, groups), output, now)?;
         let documents: Vec<&Branch> = documents.iter().collect();
         // The encrypted form of any bytes is JSON.
         let written = match output {
@@ -132,15 +138,12 @@ impl Recipe {
     fn seal(
         self,
         documents: Vec<Branch>,
-        key: &DataKey,
+        (key, groups): (&DataKey, Vec<KeyGroup>),
         format: Format,
-        now: SystemTime,
+        now: String,
     ) -> Result<Vec<Branch>, Error> {
         let selector = metadata::selector(self.rule.as_ref())?;
-        let now = now.duration_since(UNIX_EPOCH).unwrap_or_default();
-        let last_modified = Timestamp::from_unix(now.as_secs()).to_text();
-        let stamp = String::from_utf8_lossy(last_modified.expose()).into_owned();
-        let groups = key.wrap(&self.groups, self.threshold, &stamp)?;
+        let last_modified = Text::from(now);
         let cipher = Cipher::new(key.expose());
         let only_encrypted = self.mac_only_encrypted;
         let (mut documents, hash) =
@@ -159,4 +162,11 @@ impl Recipe {
         document::put_block(&mut documents, &metadata.block(), format);
         Ok(documents)
     }
+}
+
+/// The time as files say it.
+fn now() -> String {
+    let now = SystemTime::now().duration_since(UNIX_EPOCH);
+    let text = Timestamp::from_unix(now.unwrap_or_default().as_secs()).to_text();
+    String::from_utf8_lossy(text.expose()).into_owned()
 }

@@ -5,14 +5,14 @@ use std::fs;
 use std::path::Path;
 
 use manifuse::diagnostics::Explain as _;
-use manifuse::env::{Options, Origin, Setting};
 use manifuse::secret::{Map, Value};
-use manifuse::sops::{Decrypted, Encrypted, Error, Format, Identities, Layout, MacCheck, Sources};
+use manifuse::sops::{Decrypted, Encrypted, Error, Format, Keyring, Layout, MacCheck};
 use proptest::prelude::*;
 use proptest::sample::{Index, select};
 
 use crate::support::core_yaml;
 use crate::support::sops_bundle::{Case, cases};
+use crate::support::sops_keys::{self, data_key, no_keys};
 use crate::support::tree::{Number, Tree, differences};
 
 const BUNDLES: [(&str, &str); 6] = [
@@ -33,13 +33,13 @@ pub(crate) fn case(name: &str) -> Case {
     all().find(|case| case.name == name).unwrap()
 }
 
-fn decrypt(case: &Case, text: &str, identities: &Identities) -> Result<Vec<Map>, Error> {
-    open(case, text, identities).map(Decrypted::into_documents)
+fn decrypt(case: &Case, text: &str, keyring: &Keyring) -> Result<Vec<Map>, Error> {
+    open(case, text, keyring).map(Decrypted::into_documents)
 }
 
-fn open(case: &Case, text: &str, identities: &Identities) -> Result<Decrypted, Error> {
+fn open(case: &Case, text: &str, keyring: &Keyring) -> Result<Decrypted, Error> {
     let encrypted = Encrypted::parse(text, format(case))?;
-    let key = encrypted.data_key(identities)?;
+    let key = data_key(&encrypted, keyring)?;
     encrypted.decrypt(&key, MacCheck::Required)
 }
 
@@ -47,20 +47,18 @@ fn format(case: &Case) -> Format {
     Format::of_name(&case.format).unwrap()
 }
 
-/// The identities of a case, its key file in `folder`.
-fn identities(case: &Case, folder: &Path) -> Identities {
-    let mut options = Options::default();
-    for (name, value) in &case.env {
-        let value = value.replace("{dir}", folder.to_str().unwrap());
-        let origin = Origin::Environment(name.clone());
-        let value = value.into();
-        options.set(name, Setting { value, origin });
-    }
-    let named = options.text("SOPS_AGE_KEY_FILE").map(Into::into);
+/// The keys of a case, its key file in `folder`.
+fn keyring(case: &Case, folder: &Path) -> Keyring {
     let file = folder.join("keys.txt");
     fs::write(&file, case.keys.join("\n")).unwrap();
-    let given = (!case.keys.is_empty()).then_some(file);
-    Identities::load(&Sources::new(&options, named.or(given)))
+    let folder = folder.to_str().unwrap();
+    let mut variables: Vec<(String, String)> = Vec::new();
+    if !case.keys.is_empty() {
+        variables.push(("SOPS_AGE_KEY_FILE".to_owned(), format!("{folder}/keys.txt")));
+    }
+    let own = case.env.iter();
+    variables.extend(own.map(|(name, value)| (name.clone(), value.replace("{dir}", folder))));
+    sops_keys::keyring(variables)
 }
 
 /// Message, causes and hint, one a line.
@@ -166,7 +164,7 @@ fn gives_the_answers_of_sops() {
     let mut failures = Vec::new();
     for case in all() {
         let folder = tempfile::tempdir().unwrap();
-        let result = open(&case, &case.encrypted, &identities(&case, folder.path()));
+        let result = open(&case, &case.encrypted, &keyring(&case, folder.path()));
         let wrong = match (case.expect.as_str(), result) {
             // What sops refuses for its version, which the description says to pass over, has nothing to compare.
             ("either", Ok(_)) if case.printed.is_none() => continue,
@@ -191,7 +189,7 @@ fn failures_are_worded_for_people() {
     let mut messages = String::new();
     for case in all() {
         let folder = tempfile::tempdir().unwrap();
-        if let Err(error) = decrypt(&case, &case.encrypted, &identities(&case, folder.path())) {
+        if let Err(error) = decrypt(&case, &case.encrypted, &keyring(&case, folder.path())) {
             let message = explained(&error, folder.path());
             let _ = write!(messages, "{}\n  {message}\n", case.name);
         }
@@ -200,18 +198,18 @@ fn failures_are_worded_for_people() {
 }
 
 /// A small file with everything in it, and what it says.
-fn small() -> (Case, Identities, Vec<Map>) {
+fn small() -> (Case, Keyring, Vec<Map>) {
     let case = case("kubernetes-string");
     let folder = tempfile::tempdir().unwrap();
-    let identities = identities(&case, folder.path());
-    let documents = decrypt(&case, &case.encrypted, &identities).unwrap();
-    (case, identities, documents)
+    let keyring = keyring(&case, folder.path());
+    let documents = decrypt(&case, &case.encrypted, &keyring).unwrap();
+    (case, keyring, documents)
 }
 
 /// Where a value was encrypted, nothing but its own text comes out, whatever happens to the file.
 #[test]
 fn a_flipped_byte_never_changes_a_value() {
-    let (case, identities, documents) = small();
+    let (case, keyring, documents) = small();
     let original = of_map(&documents[0]);
     let mut opened = 0;
     for position in 0..case.encrypted.len() {
@@ -223,7 +221,7 @@ fn a_flipped_byte_never_changes_a_value() {
             };
             // Only what lies outside of the values and of what they are bound to may change: a recipient's name, a
             // key beside them, white space.
-            if let Ok(documents) = decrypt(&case, &text, &identities) {
+            if let Ok(documents) = decrypt(&case, &text, &keyring) {
                 opened += 1;
                 assert_eq!(secrets(&documents), secrets_of(&original), "{position}");
             }
@@ -253,12 +251,12 @@ fn secrets_of(tree: &Tree) -> Vec<String> {
 
 #[test]
 fn a_file_cut_anywhere_is_refused() {
-    let (case, identities, _) = small();
+    let (case, keyring, _) = small();
     let text = &case.encrypted;
     // Behind the MAC stands the rule, whose end may be cut so that it means the same, and the version, which nobody needs.
     let rule = text.find("encrypted_regex").unwrap();
     for end in (0..rule).filter(|end| text.is_char_boundary(*end)) {
-        let cut = decrypt(&case, &text[..end], &identities);
+        let cut = decrypt(&case, &text[..end], &keyring);
         assert!(cut.is_err(), "cut at {end}");
     }
 }
@@ -279,7 +277,7 @@ fn a_million_recipients_are_refused_in_time() {
         );
         let encrypted = Encrypted::parse(&text, Format::Json);
         let error = encrypted
-            .and_then(|encrypted| encrypted.data_key(&Identities::default()).map(drop))
+            .and_then(|encrypted| data_key(&encrypted, &no_keys()).map(drop))
             .unwrap_err();
         assert_eq!(error.to_string(), message);
     }
@@ -403,15 +401,15 @@ proptest! {
     ) {
         let case = case(name);
         let folder = tempfile::tempdir().unwrap();
-        let identities = identities(&case, folder.path());
-        let original = decrypt(&case, &case.encrypted, &identities).unwrap();
+        let keyring = keyring(&case, folder.path());
+        let original = decrypt(&case, &case.encrypted, &keyring).unwrap();
         let mut text = case.encrypted.clone();
         for (index, cut, splice) in edits {
             let start = text.floor_char_boundary(index.index(text.len()));
             let end = text.floor_char_boundary((start + cut).min(text.len()));
             text.replace_range(start..end, splice);
         }
-        if let Ok(documents) = decrypt(&case, &text, &identities) {
+        if let Ok(documents) = decrypt(&case, &text, &keyring) {
             // The MAC is over the texts of all values one after another, and says nothing of where one ends.
             prop_assert_eq!(hashed(documents), hashed(original));
         }

@@ -117,6 +117,24 @@ fn keys_come_from_everywhere() {
     }
 }
 
+/// What it does is in the keyring's own tests.
+#[test]
+fn an_order_of_keys_names_each_kind_once() {
+    let entries = "  tag: <path:secrets/values.enc.yaml#image | jsonPath {.tag}>\n";
+    let program = |order| {
+        let program = program("avp", entries).env("SOPS_AGE_KEY_FILE", "age.agekey");
+        program.env("SOPS_DECRYPTION_ORDER", order).run()
+    };
+    assert_eq!(rendered(&program("pgp,age")), "  tag: \"1.10\"\n");
+    let run = program("age,pgp,age");
+    assert!(run.stdout.is_empty());
+    assert!(
+        run.stderr.contains("the decryption order names age twice"),
+        "{}",
+        run.stderr
+    );
+}
+
 #[test]
 fn a_named_instance_has_its_key_beside_its_settings() {
     let settings = "backends:\n  files: {type: sops, ageKeyFile: ../age.agekey}\n";

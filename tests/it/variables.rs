@@ -146,6 +146,11 @@ const EFFECTS: &[(&str, &str, &str)] = {
         ),
         ("SOPS_AGE_KEY", SOPS, "keys_come_from_everywhere"),
         ("SOPS_AGE_KEY_FILE", SOPS, "keys_come_from_everywhere"),
+        (
+            "SOPS_DECRYPTION_ORDER",
+            SOPS,
+            "an_order_of_keys_names_each_kind_once",
+        ),
         ("XDG_CONFIG_HOME", SOPS, "keys_come_from_everywhere"),
         ("HOME", CACHE, "processes_share_one_login"),
         (

@@ -13,4 +13,5 @@ pub(crate) mod program;
 pub(crate) mod render;
 pub(crate) mod server;
 pub(crate) mod sops_bundle;
+pub(crate) mod sops_keys;
 pub(crate) mod tree;

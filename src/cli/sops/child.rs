@@ -21,7 +21,7 @@ use crate::sops::MacCheck;
 /// Runs a command with the first document's values in its environment. Gives the command's exit code.
 pub(super) fn exec_env(flags: &ExecEnv, process: &mut Process<'_>) -> Result<u8, Failure> {
     let input = Input::named(&flags.named, process)?;
-    let decrypted = input.decrypt(MacCheck::Required, process)?;
+    let decrypted = input.decrypt(MacCheck::Required, &input::keyring(None, process)?)?;
     let values = decrypted
         .variables()
         .map_err(|error| Failure::input(Code::Generic, error.to_string()))?;
@@ -42,7 +42,7 @@ pub(super) fn exec_env(flags: &ExecEnv, process: &mut Process<'_>) -> Result<u8,
 pub(super) fn exec_file(flags: &ExecFile, process: &mut Process<'_>) -> Result<u8, Failure> {
     let input = Input::named(&flags.named, process)?;
     let format = input::chosen(flags.output_type.as_deref()).unwrap_or(input.format);
-    let decrypted = input.decrypt(MacCheck::Required, process)?;
+    let decrypted = input.decrypt(MacCheck::Required, &input::keyring(None, process)?)?;
     let layout = input::layout(&flags.named.common, process);
     let text = decrypted
         .write(format, layout)

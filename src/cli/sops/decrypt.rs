@@ -24,13 +24,15 @@ pub(super) fn decrypt(flags: &Decrypt, process: &mut Process<'_>) -> Result<u8, 
     let path =
         path.map_err(|error| Failure::input(Code::BadPath, format!("--extract: {error}")))?;
     let named = flags.filename_override.as_deref();
+    let order = flags.reading.decryption_order.as_deref();
+    let keyring = input::keyring(order, process)?;
     let (input, format) = input::open(&flags.reading, named, process)?;
     let check = if flags.ignore_mac {
         MacCheck::Skipped
     } else {
         MacCheck::Required
     };
-    let decrypted = input.decrypt(check, process)?;
+    let decrypted = input.decrypt(check, &keyring)?;
     let layout = input::layout(&flags.reading.common, process);
     let text = match path {
         None => decrypted

@@ -2,7 +2,6 @@
 
 use std::path::Path;
 use std::sync::Arc;
-use std::time::SystemTime;
 
 use super::failure::{Code, Failure};
 use super::flags::Encrypt;
@@ -29,11 +28,13 @@ pub(super) fn encrypt(flags: &Encrypt, process: &mut Process<'_>) -> Result<u8, 
     let format = chosen(flags.input_type.as_deref()).unwrap_or_else(|| Format::of_path(&name));
     let output = chosen(flags.output_type.as_deref()).unwrap_or(format);
     let layout = input::layout(&flags.common, process);
-    let text = recipe.encrypt(&bytes, (format, output), layout, SystemTime::now());
-    let text = text.map_err(|error| {
-        if let Error::Metadata(_) = error {
+    let keyring = input::keyring(None, process)?;
+    let deadline = input::deadline();
+    let text = recipe.encrypt(&bytes, (format, output), layout, &keyring, deadline);
+    let text = input::wait(text)?.map_err(|error| {
+        if let Error::Metadata(_) | Error::Wrap { .. } = error {
             // What the flags or the configuration say, not the file.
-            return Failure::input(Code::Generic, error.to_string());
+            return Failure::new(Code::Generic, Diagnostic::from_error(&error));
         }
         let source = Source::new(name, String::from_utf8_lossy(&bytes).into_owned());
         Failure::of_file(&error, &Arc::new(source))

@@ -49,7 +49,7 @@ impl Failure {
             Error::NoKey(_) => Code::NoDataKey,
             Error::Value { .. } => Code::CannotDecrypt,
             Error::BrokenMac(_) | Error::NoMac | Error::MacMismatch => Code::Mac,
-            Error::NoMetadata | Error::Config(_) => Code::Generic,
+            Error::NoMetadata | Error::Config(_) | Error::Wrap { .. } => Code::Generic,
             Error::Encrypted => Code::Encrypted,
             Error::Empty => Code::Empty,
             Error::Syntax(_) | Error::Structure { .. } | Error::Metadata(_) => Code::CannotRead,

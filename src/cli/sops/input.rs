@@ -1,29 +1,21 @@
 //! Files as the `sops` commands take them: where they are, which format they have, and their keys.
 
-use std::collections::HashSet;
 use std::ffi::OsStr;
 use std::io::Read as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use tokio::time::Instant;
+
 use super::failure::{Code, Failure};
 use super::flags::{Common, Named, Reading};
-use crate::cli::Process;
+use crate::cli::{Process, Runtime, TIMEOUT};
 use crate::diagnostics::{Diagnostic, Fault, Source, io_reason};
 use crate::env::{Options, Origin, Setting};
 use crate::input::DEFAULT_LIMIT;
-use crate::sops::{Config, Decrypted, Encrypted, Format, Identities, Layout, MacCheck, Sources};
-
-/// The variables by which keys are found.
-const KEY_VARIABLES: [&str; 7] = [
-    "HOME",
-    "SOPS_AGE_KEY",
-    "SOPS_AGE_KEY_CMD",
-    "SOPS_AGE_KEY_FILE",
-    "SOPS_AGE_SSH_PRIVATE_KEY_CMD",
-    "SOPS_AGE_SSH_PRIVATE_KEY_FILE",
-    "XDG_CONFIG_HOME",
-];
+use crate::sops::{
+    Config, Decrypted, Encrypted, Format, Keyring, Layout, MacCheck, ORDER, SETTINGS,
+};
 
 /// A file's text and format.
 pub(super) struct Input {
@@ -65,16 +57,23 @@ impl Input {
     }
 
     /// Decrypts the file with the keys at hand.
-    pub(super) fn decrypt(
-        &self,
-        check: MacCheck,
-        process: &Process<'_>,
-    ) -> Result<Decrypted, Failure> {
+    pub(super) fn decrypt(&self, check: MacCheck, keyring: &Keyring) -> Result<Decrypted, Failure> {
         let wrong = |error| Failure::of_file(&error, &self.source);
         let encrypted = Encrypted::parse(self.source.text(), self.format).map_err(wrong)?;
-        let key = encrypted.data_key(&identities(process)).map_err(wrong)?;
+        let key = wait(encrypted.data_key(keyring, deadline()))?.map_err(wrong)?;
         encrypted.decrypt(&key, check).map_err(wrong)
     }
+}
+
+/// When servers that hold keys must have answered.
+pub(super) fn deadline() -> Instant {
+    Instant::now() + TIMEOUT
+}
+
+/// Runs what may ask servers.
+pub(super) fn wait<R>(future: impl Future<Output = R>) -> Result<R, Failure> {
+    let runtime = Runtime::new().map_err(|error| Failure::new(Code::Generic, *error))?;
+    Ok(runtime.wait(future))
 }
 
 /// A format by its name. As in sops, any other word means nothing.
@@ -88,24 +87,10 @@ pub(super) fn open(
     named: Option<&str>,
     process: &mut Process<'_>,
 ) -> Result<(Input, Format), Failure> {
-    check_order(reading.decryption_order.as_deref())?;
     let file = reading.file.as_deref();
     let input = Input::read(file, reading.input_type.as_deref(), named, process)?;
     let output = chosen(reading.output_type.as_deref()).unwrap_or(input.format);
     Ok((input, output))
-}
-
-/// A kind of key can be tried at one place of the order only.
-fn check_order(order: Option<&str>) -> Result<(), Failure> {
-    let mut seen = HashSet::new();
-    for kind in order.iter().flat_map(|order| order.split(',')) {
-        if !seen.insert(kind) {
-            let message = format!("--decryption-order names {kind} twice");
-            let diagnostic = Diagnostic::error(Fault::Settings, message);
-            return Err(Failure::new(Code::DuplicateOrder, diagnostic));
-        }
-    }
-    Ok(())
 }
 
 /// The bytes of a file, or of standard input.
@@ -139,20 +124,21 @@ pub(super) fn unreadable(name: &str, code: Code, error: &std::io::Error) -> Fail
     Failure::new(code, diagnostic.with_cause(io_reason(error)))
 }
 
-fn identities(process: &Process<'_>) -> Identities {
-    let mut options = Options::default();
-    for name in KEY_VARIABLES {
-        if let Some(value) = process.environment.get(name) {
-            let origin = Origin::Environment(name.to_owned());
-            let value = value.into();
-            options.set(name, Setting { value, origin });
-        }
+/// The keys at hand; relative paths are seen from the process's folder. `order` takes the place of the variable's.
+pub(super) fn keyring(order: Option<&str>, process: &Process<'_>) -> Result<Keyring, Failure> {
+    let names = SETTINGS.iter().map(|(name, _)| *name);
+    let mut options = Options::of_variables(&process.environment, names, &process.folder);
+    if let Some(order) = order {
+        let setting = Setting {
+            value: order.into(),
+            origin: Origin::Flag("--decryption-order"),
+        };
+        options.set(ORDER, setting);
     }
-    let file = options.path("SOPS_AGE_KEY_FILE");
-    Identities::load(&Sources::new(
-        &options,
-        file.map(|file| process.folder.join(file)),
-    ))
+    Keyring::new(&options, &process.environment).map_err(|error| {
+        let diagnostic = Diagnostic::error(Fault::Settings, error.to_string());
+        Failure::new(Code::DuplicateOrder, diagnostic)
+    })
 }
 
 /// The `.sops.yaml` that counts, and the folder from which it sees paths.

@@ -5,26 +5,33 @@ mod edits;
 mod find;
 
 use std::sync::Arc;
+use std::time::Duration;
+
+use futures::StreamExt as _;
+use tokio::time::Instant;
 
 use self::find::{Sealed, SealedText};
 use super::parallel;
+use crate::backends::registry::SettingsError;
 use crate::diagnostics::{Diagnostic, Place, Source, Span};
-use crate::sops::{self, Change, Encrypted, Identities, Layout, MacCheck};
+use crate::sops::{self, Change, DataKey, Encrypted, Keyring, Layout, MacCheck};
 use crate::yaml::edit::Edit;
 use crate::yaml::encode_base64;
 
 /// How documents of a stream are decrypted.
 pub struct Decryption<'d> {
-    /// Gives the keys; asked only where something is encrypted.
-    pub keys: &'d dyn Fn() -> Arc<Identities>,
+    /// Gives the keys, unless their settings are wrong; asked only where something is encrypted.
+    pub keyring: &'d dyn Fn() -> Result<Arc<Keyring>, SettingsError>,
     /// Whether the MAC must be right.
     pub mac: MacCheck,
     /// The largest document that is parsed, in bytes.
     pub document_limit: u64,
+    /// How long servers that hold keys may take together.
+    pub timeout: Duration,
 }
 
 /// The sources with all encrypted documents decrypted; those without any are the same as before.
-pub fn decrypt(
+pub async fn decrypt(
     sources: &[Arc<Source>],
     how: &Decryption<'_>,
 ) -> Result<Vec<Arc<Source>>, Vec<Diagnostic>> {
@@ -32,19 +39,26 @@ pub fn decrypt(
     if sealed.is_empty() {
         return Ok(sources.to_vec());
     }
-    let keys = (how.keys)();
+    let keyring = (how.keyring)().map_err(|error| vec![Diagnostic::from_error(&error)])?;
+    let deadline = Instant::now() + how.timeout;
     let (parts, mut errors) = parts(sources, &sealed);
     let opener = Opener {
         sources,
-        keys: &keys,
         mac: how.mac,
     };
-    let open = |groups: Vec<Vec<Part<'_>>>| -> Vec<_> {
+    let mut groups = Vec::new();
+    for keyed in opener.keys(parts, &keyring, deadline).await {
+        match keyed {
+            Ok(group) => groups.push(group),
+            Err(error) => errors.push(*error),
+        }
+    }
+    let open = |groups: Vec<Keyed<'_>>| -> Vec<_> {
         groups.into_iter().map(|group| opener.open(group)).collect()
     };
-    let weight = |group: &Vec<Part<'_>>| WEIGHT + group.iter().map(Part::len).sum::<usize>();
+    let weight = |(group, _): &Keyed<'_>| group.iter().map(Part::len).sum();
     let mut edits: Vec<Vec<Edit>> = sources.iter().map(|_| Vec::new()).collect();
-    for opened in parallel::in_groups(groups(parts), weight, open)
+    for opened in parallel::in_groups(groups, weight, open)
         .into_iter()
         .flatten()
     {
@@ -67,8 +81,8 @@ pub fn decrypt(
     }
 }
 
-/// What the opening of a data key weighs, beside the bytes of a text.
-const WEIGHT: usize = 64 << 10;
+/// How many data keys are asked for at once.
+const AT_ONCE: usize = 64;
 
 /// An encrypted text, taken apart.
 struct Part<'s> {
@@ -147,22 +161,44 @@ fn groups(parts: Vec<Part<'_>>) -> Vec<Vec<Part<'_>>> {
 /// The edits of some sources.
 type Opened = Vec<(usize, Vec<Edit>)>;
 
+/// The parts of one text, and its data key.
+type Keyed<'s> = (Vec<Part<'s>>, DataKey);
+
 struct Opener<'o> {
     sources: &'o [Arc<Source>],
-    keys: &'o Identities,
     mac: MacCheck,
 }
 
 impl Opener<'_> {
-    fn open(&self, group: Vec<Part<'_>>) -> Result<Opened, Box<Diagnostic>> {
+    /// Each text with its data key, in order.
+    async fn keys<'s>(
+        &self,
+        parts: Vec<Part<'s>>,
+        keyring: &Keyring,
+        deadline: Instant,
+    ) -> Vec<Result<Keyed<'s>, Box<Diagnostic>>> {
+        let key = async |group: Vec<Part<'s>>| {
+            let key = group[0].encrypted.data_key(keyring, deadline).await;
+            match key {
+                Ok(key) => Ok((group, key)),
+                Err(error) => {
+                    let Part { sealed, text, .. } = &group[0];
+                    Err(Box::new(told(self.sources, sealed, text, &error)))
+                }
+            }
+        };
+        let keys = groups(parts).into_iter().map(key);
+        futures::stream::iter(keys)
+            .buffered(AT_ONCE)
+            .collect()
+            .await
+    }
+
+    fn open(&self, (group, key): Keyed<'_>) -> Result<Opened, Box<Diagnostic>> {
         let Some((sealed, text)) = group.first().map(|first| (first.sealed, first.text)) else {
             return Ok(Vec::new());
         };
         let wrong = |error: &sops::Error| Box::new(told(self.sources, sealed, text, error));
-        let key = group[0]
-            .encrypted
-            .data_key(self.keys)
-            .map_err(|error| wrong(&error))?;
         match text.file {
             None => self.documents(group, &key),
             Some(format) => {
@@ -181,17 +217,13 @@ impl Opener<'_> {
     }
 
     /// The changes in a document whose MAC is over it alone: it may stand in the stream twice.
-    fn alone(&self, text: &SealedText<'_>, key: &sops::DataKey) -> Option<Vec<Change>> {
+    fn alone(&self, text: &SealedText<'_>, key: &DataKey) -> Option<Vec<Change>> {
         let part = Encrypted::parse(&text.text, text.format).ok()?;
         let changes = Encrypted::decrypt_in_place(vec![part], key, self.mac).ok()?;
         changes.into_iter().next()
     }
 
-    fn documents(
-        &self,
-        group: Vec<Part<'_>>,
-        key: &sops::DataKey,
-    ) -> Result<Opened, Box<Diagnostic>> {
+    fn documents(&self, group: Vec<Part<'_>>, key: &DataKey) -> Result<Opened, Box<Diagnostic>> {
         let (places, parts): (Vec<_>, Vec<_>) = group
             .into_iter()
             .map(|part| ((part.sealed, part.text), part.encrypted))

@@ -2,13 +2,18 @@
 //! every identity is tried.
 
 use std::io::{Read as _, Write as _};
+use std::sync::OnceLock;
 
 use age::armor::{ArmoredReader, ArmoredWriter, Format};
 use age::x25519::Recipient;
 use age::{DecryptError, Decryptor, Encryptor, Identity};
+use tokio::time::Instant;
 use zeroize::Zeroizing;
 
-use super::Identities;
+use super::identities::{Identities, Sources};
+use super::master::MasterKey;
+use super::opener::{Failure, Local, Share};
+use crate::env::Options;
 use crate::sops::error::Error;
 
 /// How an armored age file begins. Other age files are not accepted here.
@@ -16,17 +21,38 @@ const ARMOR: &str = "-----BEGIN AGE ENCRYPTED FILE-----";
 /// A data key has 32 bytes, a share one more.
 const MAX_SIZE: u64 = 64;
 
-/// Why an entry was not opened.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-pub(super) enum Failure {
-    #[error("no identity fits")]
-    NoMatch,
-    #[error("not an armored age file")]
-    NotArmored,
-    #[error("protected by a passphrase")]
-    Passphrase,
-    #[error("damaged")]
-    Damaged,
+/// The age identities at hand, read when the first entry is to be opened.
+pub(super) struct Age {
+    sources: Sources,
+    identities: OnceLock<Identities>,
+}
+
+impl Age {
+    pub(super) fn new(options: &Options) -> Self {
+        Self {
+            sources: Sources::new(options),
+            identities: OnceLock::new(),
+        }
+    }
+
+    fn identities(&self) -> &Identities {
+        self.identities
+            .get_or_init(|| Identities::load(&self.sources))
+    }
+}
+
+impl Local for Age {
+    fn unwrap(&self, _: &MasterKey, enc: &str, _: Instant) -> Result<Share, Failure> {
+        unwrap(enc, self.identities())
+    }
+
+    fn wrap(&self, key: &MasterKey, share: &[u8], _: Instant) -> Result<String, Failure> {
+        wrap(key.known_by(), share).map_err(|error| Failure::new(error.to_string()))
+    }
+
+    fn places(&self) -> Vec<String> {
+        self.identities().places().to_vec()
+    }
 }
 
 /// Whether this version can encrypt for a recipient.
@@ -44,7 +70,7 @@ fn parse(recipient: &str) -> Result<Recipient, Error> {
 }
 
 /// An armored age file for one recipient.
-pub(super) fn wrap(recipient: &str, share: &[u8]) -> Result<String, Error> {
+fn wrap(recipient: &str, share: &[u8]) -> Result<String, Error> {
     let recipient = parse(recipient)?;
     let write = || -> std::io::Result<Vec<u8>> {
         let encryptor = Encryptor::with_recipients([&recipient as &dyn age::Recipient].into_iter())
@@ -59,25 +85,25 @@ pub(super) fn wrap(recipient: &str, share: &[u8]) -> Result<String, Error> {
 }
 
 /// The data key, or share, in an armored age file.
-pub(super) fn unwrap(enc: &str, identities: &Identities) -> Result<Zeroizing<Vec<u8>>, Failure> {
+fn unwrap(enc: &str, identities: &Identities) -> Result<Share, Failure> {
+    let damaged = || Failure::new("damaged");
     let enc = enc.trim_start();
     if !enc.starts_with(ARMOR) {
-        return Err(Failure::NotArmored);
+        return Err(Failure::new("not an armored age file"));
     }
-    let decryptor =
-        Decryptor::new(ArmoredReader::new(enc.as_bytes())).map_err(|_| Failure::Damaged)?;
+    let decryptor = Decryptor::new(ArmoredReader::new(enc.as_bytes())).map_err(|_| damaged())?;
     if decryptor.is_scrypt() {
-        return Err(Failure::Passphrase);
+        return Err(Failure::new("protected by a passphrase"));
     }
     let identities = identities.iter().map(|identity| identity as &dyn Identity);
     let reader = decryptor.decrypt(identities).map_err(|error| match error {
         DecryptError::NoMatchingKeys => Failure::NoMatch,
-        _ => Failure::Damaged,
+        _ => damaged(),
     })?;
     let mut key = Zeroizing::new(Vec::with_capacity(64));
     let size = reader.take(MAX_SIZE + 1).read_to_end(&mut key);
     match size {
         Ok(1..=64) => Ok(key),
-        _ => Err(Failure::Damaged),
+        _ => Err(damaged()),
     }
 }

@@ -24,7 +24,7 @@ const UNUSED: [&str; 3] = [
 
 /// Where identities are to be looked for.
 #[derive(Debug, Default)]
-pub struct Sources {
+pub(super) struct Sources {
     /// Keys themselves, as `SOPS_AGE_KEY` holds them.
     keys: Option<Text>,
     /// A key file that was named.
@@ -36,12 +36,12 @@ pub struct Sources {
 }
 
 impl Sources {
-    /// The places that the settings and the user's folders say. `file` is `SOPS_AGE_KEY_FILE` as a path.
-    pub fn new(options: &Options, file: Option<PathBuf>) -> Self {
+    /// The places that the settings and the user's folders say.
+    pub(super) fn new(options: &Options) -> Self {
         let is_set = |name: &&str| options.text(name).is_some();
         Self {
             keys: options.text("SOPS_AGE_KEY").map(Into::into),
-            file,
+            file: options.path("SOPS_AGE_KEY_FILE"),
             default_file: default_file(options),
             unused: UNUSED.into_iter().filter(is_set).collect(),
         }
@@ -69,7 +69,7 @@ fn default_file(options: &Options) -> Option<PathBuf> {
 
 /// Identities, and what became of each place.
 #[derive(Default)]
-pub struct Identities {
+pub(super) struct Identities {
     identities: Vec<Identity>,
     places: Vec<String>,
 }
@@ -77,7 +77,7 @@ pub struct Identities {
 impl Identities {
     /// Reads all places. One that cannot be read is no error: another may hold the key that fits. What happened is
     /// kept for the message that none does.
-    pub fn load(sources: &Sources) -> Self {
+    pub(super) fn load(sources: &Sources) -> Self {
         let mut all = Self::default();
         match &sources.keys {
             None => all.places.push("SOPS_AGE_KEY (not set)".to_owned()),

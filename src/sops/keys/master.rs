@@ -63,7 +63,7 @@ impl KeyKind {
 }
 
 /// One master key. Nothing in it is secret.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(in crate::sops) struct MasterKey {
     pub(in crate::sops) kind: KeyKind,
     /// The values of its kind's fields, in their order; what is not said is empty.
@@ -142,16 +142,10 @@ impl MasterKey {
         }
         text
     }
-
-    /// Whether this version has the means to open it. Plugins have names, set off by a second `1`.
-    pub(super) fn is_usable(&self) -> bool {
-        let name = self.known_by();
-        self.kind == KeyKind::Age && name.starts_with("age1") && name.matches('1').count() == 1
-    }
 }
 
 /// A data key, or a share of it, as one master key has wrapped it.
-#[derive(Clone)]
+#[derive(Clone, PartialEq, Eq, Hash)]
 pub(in crate::sops) struct Wrapped {
     pub(in crate::sops) key: MasterKey,
     pub(in crate::sops) enc: String,

@@ -3,6 +3,8 @@
 //!
 //! Arithmetic takes the same time for all bytes: no tables, no branches on them.
 
+use std::sync::Arc;
+
 use aes_gcm::aead::OsRng;
 use aes_gcm::aead::rand_core::RngCore as _;
 use zeroize::Zeroizing;
@@ -44,7 +46,7 @@ pub(super) fn split(
 
 /// The key that the shares were made of, or another one if shares are missing or changed. `None` for shares that
 /// cannot belong together.
-pub(super) fn combine(shares: &[Zeroizing<Vec<u8>>]) -> Option<Zeroizing<Vec<u8>>> {
+pub(super) fn combine(shares: &[Arc<Zeroizing<Vec<u8>>>]) -> Option<Zeroizing<Vec<u8>>> {
     let size = shares.first()?.len().checked_sub(1)?;
     let places: Vec<u8> = shares
         .iter()
@@ -113,7 +115,7 @@ mod tests {
     fn of(indexes: &[usize]) -> Option<Vec<u8>> {
         let shares: Vec<_> = indexes
             .iter()
-            .map(|index| Zeroizing::new(SHARES[*index].to_vec()))
+            .map(|index| Arc::new(Zeroizing::new(SHARES[*index].to_vec())))
             .collect();
         combine(&shares).map(|key| key.to_vec())
     }
@@ -140,8 +142,12 @@ mod tests {
         for (threshold, count) in [(2, 2), (2, 3), (3, 5), (255, 255)] {
             let shares = split(&key, threshold, count).unwrap();
             assert_eq!(shares.len(), count);
-            let last = &shares[count - threshold..];
-            assert_eq!(*combine(last).unwrap(), key, "{threshold} of {count}");
+            let last: Vec<_> = shares[count - threshold..]
+                .iter()
+                .cloned()
+                .map(Arc::new)
+                .collect();
+            assert_eq!(*combine(&last).unwrap(), key, "{threshold} of {count}");
             assert!(shares.iter().all(|share| share[..32] != key[..]));
         }
         for (threshold, count) in [(0, 2), (1, 2), (3, 2), (2, 256)] {
@@ -154,7 +160,7 @@ mod tests {
         assert_eq!(of(&[]), None);
         assert_eq!(of(&[0]), None);
         assert_eq!(of(&[0, 0]), None);
-        let share = |bytes: &[u8]| Zeroizing::new(bytes.to_vec());
+        let share = |bytes: &[u8]| Arc::new(Zeroizing::new(bytes.to_vec()));
         assert!(combine(&[share(&[1, 2, 3]), share(&[1, 2])]).is_none());
         assert!(combine(&[share(&[1]), share(&[2])]).is_none());
         assert!(combine(&[share(&[]), share(&[])]).is_none());

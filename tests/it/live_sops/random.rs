@@ -5,21 +5,21 @@ use std::fs;
 use std::path::Path;
 use std::process::{Command, Output};
 use std::sync::Arc;
-use std::time::SystemTime;
+use std::time::Duration;
 
 use age::secrecy::ExposeSecret as _;
 use manifuse::diagnostics::{Rendering, Source, render};
-use manifuse::env::{Options, Origin, Setting};
 use manifuse::inject::{self, Decryption};
 use manifuse::secret::Map;
-use manifuse::sops::{Config, Encrypted, Error, Format, Identities, Layout, MacCheck, Sources};
+use manifuse::sops::{Config, Encrypted, Error, Format, Keyring, Layout, MacCheck};
 use regex::Regex;
 
 use crate::sops::{of_map, without_specials};
+use crate::support::sops_keys::{data_key, deadline, keyring, wait};
 use crate::support::tree::{Tree, differences};
 use crate::support::{core_yaml, live};
 
-const FILES: u64 = 300;
+const FILES: u64 = 600;
 
 const RULES: &[&str] = &[
     "",
@@ -195,7 +195,7 @@ impl Sops<'_> {
 
     /// Lets sops encrypt and decrypt a text, and us decrypt it: what sops decrypts it to, and how we differ. `None`
     /// where sops itself cannot do the one or the other, for one of its defects with numbers and comments in lists.
-    fn compare(&self, kind: &str, plain: &str, keys: &Identities) -> Option<(String, String)> {
+    fn compare(&self, kind: &str, plain: &str, keys: &Keyring) -> Option<(String, String)> {
         let (open, closed) = (format!("plain.{kind}"), format!("encrypted.{kind}"));
         fs::write(self.folder.join(&open), plain).unwrap();
         let encrypted = self.run(&["encrypt", &open]);
@@ -218,7 +218,7 @@ impl Sops<'_> {
             }
             Err(error) => error.to_string(),
         };
-        let back = self.reads_ours(kind, format, plain, &decrypted.stdout);
+        let back = self.reads_ours((kind, format), plain, &decrypted.stdout, keys);
         let complaint = complaint + &back.err().unwrap_or_default();
         Some((String::from_utf8(decrypted.stdout).unwrap(), complaint))
     }
@@ -227,22 +227,18 @@ impl Sops<'_> {
     /// elsewhere: go-yaml gives some of them to places that nobody else would.
     fn reads_ours(
         &self,
-        kind: &str,
-        format: Format,
+        (kind, format): (&str, Format),
         plain: &str,
         expected: &[u8],
+        keys: &Keyring,
     ) -> Result<(), String> {
         let told = |error: Error| format!("we cannot encrypt it: {error}");
         let config = fs::read_to_string(self.folder.join(".sops.yaml")).unwrap();
         let recipe = Config::parse(&config).and_then(|config| config.recipe("plain"));
         let recipe = recipe.map_err(told)?.expect("the configuration has a rule");
         let formats = (format, format);
-        let ours = recipe.encrypt(
-            plain.as_bytes(),
-            formats,
-            Layout::default(),
-            SystemTime::now(),
-        );
+        let layout = Layout::default();
+        let ours = wait(recipe.encrypt(plain.as_bytes(), formats, layout, keys, deadline()));
         let file = format!("ours.{kind}");
         fs::write(self.folder.join(&file), ours.map_err(told)?).unwrap();
         let decrypted = self.run(&["decrypt", &file]);
@@ -261,9 +257,9 @@ impl Sops<'_> {
     }
 }
 
-fn decrypt(text: &str, format: Format, identities: &Identities) -> Result<Vec<Map>, Error> {
+fn decrypt(text: &str, format: Format, keyring: &Keyring) -> Result<Vec<Map>, Error> {
     let encrypted = Encrypted::parse(text, format)?;
-    let key = encrypted.data_key(identities)?;
+    let key = data_key(&encrypted, keyring)?;
     Ok(encrypted
         .decrypt(&key, MacCheck::Required)?
         .into_documents())
@@ -274,15 +270,12 @@ fn trees(documents: &[Map]) -> Vec<Tree> {
 }
 
 /// A fresh key, known to the real sops in this folder and to us.
-fn key_in(folder: &Path) -> (String, Identities) {
+fn key_in(folder: &Path) -> (String, Keyring) {
     let identity = age::x25519::Identity::generate();
     let secret = identity.to_string();
     fs::write(folder.join("keys.txt"), secret.expose_secret()).unwrap();
-    let mut options = Options::default();
-    let (value, origin) = (secret.expose_secret().into(), Origin::Default);
-    options.set("SOPS_AGE_KEY", Setting { value, origin });
-    let identities = Identities::load(&Sources::new(&options, None));
-    (identity.to_public().to_string(), identities)
+    let keyring = keyring([("SOPS_AGE_KEY", secret.expose_secret())]);
+    (identity.to_public().to_string(), keyring)
 }
 
 /// Random manifests, decrypted in place, hold what sops decrypts them to.
@@ -290,16 +283,17 @@ fn key_in(folder: &Path) -> (String, Identities) {
 #[ignore = "needs the real sops, which tests/live/run names"]
 fn random_manifests_of_the_real_sops_are_decrypted_in_place() {
     let folder = tempfile::tempdir().unwrap();
-    let (recipient, identities) = key_in(folder.path());
-    let identities = Arc::new(identities);
+    let (recipient, keyring) = key_in(folder.path());
+    let keyring = Arc::new(keyring);
     let sops = Sops {
         program: live::variable("LIVE_SOPS"),
         folder: folder.path(),
     };
     let how = Decryption {
-        keys: &|| Arc::clone(&identities),
+        keyring: &|| Ok(Arc::clone(&keyring)),
         mac: MacCheck::Required,
         document_limit: 1 << 20,
+        timeout: Duration::from_mins(1),
     };
     let (mut complaints, mut compared) = (Vec::new(), 0);
     for seed in 0..FILES {
@@ -308,12 +302,12 @@ fn random_manifests_of_the_real_sops_are_decrypted_in_place() {
         let rule = dice.pick(RULES);
         let config = format!("creation_rules:\n  - age: {recipient}\n    {rule}\n");
         fs::write(folder.path().join(".sops.yaml"), config).unwrap();
-        let Some((decrypted, _)) = sops.compare("yaml", &plain, &identities) else {
+        let Some((decrypted, _)) = sops.compare("yaml", &plain, &keyring) else {
             continue;
         };
         let encrypted = fs::read_to_string(folder.path().join("encrypted.yaml")).unwrap();
         let sources = [Arc::new(Source::new("x", encrypted.as_str()))];
-        let text = match inject::decrypt(&sources, &how) {
+        let text = match wait(inject::decrypt(&sources, &how)) {
             Ok(sources) => sources[0].text().to_owned(),
             Err(errors) => render(&errors, Rendering::PLAIN),
         };
@@ -349,7 +343,7 @@ fn random_manifests_of_the_real_sops_are_decrypted_in_place() {
 #[ignore = "needs the real sops, which tests/live/run names"]
 fn random_files_of_the_real_sops_read_as_it_reads_them() {
     let folder = tempfile::tempdir().unwrap();
-    let (recipient, identities) = key_in(folder.path());
+    let (recipient, keyring) = key_in(folder.path());
     let sops = Sops {
         program: live::variable("LIVE_SOPS"),
         folder: folder.path(),
@@ -364,14 +358,14 @@ fn random_files_of_the_real_sops_read_as_it_reads_them() {
             "creation_rules:\n  - age: {recipient}\n    mac_only_encrypted: {only}\n    {rule}\n"
         );
         fs::write(folder.path().join(".sops.yaml"), config).unwrap();
-        let Some((decrypted, complaint)) = sops.compare("yaml", &plain, &identities) else {
+        let Some((decrypted, complaint)) = sops.compare("yaml", &plain, &keyring) else {
             continue;
         };
         // The same as JSON, where JSON can hold it.
         let as_json = sops.run(&["decrypt", "--output-type", "json", "encrypted.yaml"]);
         let json = String::from_utf8(as_json.stdout).unwrap();
         let as_json = as_json.status.success();
-        let of_json = as_json.then(|| sops.compare("json", &json, &identities));
+        let of_json = as_json.then(|| sops.compare("json", &json, &keyring));
         let found = [Some((decrypted, complaint)), of_json.flatten()];
         for (text, complaint) in found.into_iter().flatten() {
             compared += 1;

@@ -1,0 +1,151 @@
+//! What each kind of master key has to do: wrap a data key, and unwrap it.
+
+use std::sync::Arc;
+
+use futures::future::BoxFuture;
+use tokio::sync::Semaphore;
+use tokio::task::spawn_blocking;
+use tokio::time::Instant;
+use zeroize::Zeroizing;
+
+use super::master::MasterKey;
+
+/// A data key, or a share of one.
+pub(super) type Share = Zeroizing<Vec<u8>>;
+
+/// What wraps and unwraps by one kind of master key.
+pub(super) trait Opener: Send + Sync {
+    /// The data key, or share, that `enc` holds. Asked once for each wrapped key and run.
+    fn unwrap<'a>(
+        &'a self,
+        key: &'a MasterKey,
+        enc: &'a str,
+        deadline: Instant,
+    ) -> BoxFuture<'a, Result<Share, Failure>>;
+
+    /// The text for `enc`, and the key as it is to be written beside it.
+    fn wrap<'a>(
+        &'a self,
+        key: &'a MasterKey,
+        share: &'a [u8],
+        deadline: Instant,
+    ) -> BoxFuture<'a, Result<(MasterKey, String), Failure>>;
+
+    /// Where keys of this kind are looked for, and what was found there; never what they hold.
+    fn places(&self) -> Vec<String> {
+        Vec::new()
+    }
+}
+
+/// Why a wrapped key was not opened, or a share not wrapped. For people, without a secret.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Failure {
+    /// No key at hand fits. The places tell more.
+    NoMatch,
+    /// What went wrong, and what to try.
+    Other {
+        /// In lower case, without a final stop.
+        reason: String,
+        /// What to try.
+        hint: Option<String>,
+    },
+}
+
+impl Failure {
+    pub(super) fn new(reason: impl Into<String>) -> Self {
+        Self::Other {
+            reason: reason.into(),
+            hint: None,
+        }
+    }
+
+    pub(super) fn hint(&self) -> Option<&str> {
+        match self {
+            Self::NoMatch => None,
+            Self::Other { hint, .. } => hint.as_deref(),
+        }
+    }
+
+    #[must_use]
+    pub(super) fn with_hint(self, text: impl Into<String>) -> Self {
+        match self {
+            Self::NoMatch => Self::NoMatch,
+            Self::Other { reason, .. } => Self::Other {
+                reason,
+                hint: Some(text.into()),
+            },
+        }
+    }
+}
+
+impl std::fmt::Display for Failure {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::NoMatch => "no key at hand fits",
+            Self::Other { reason, .. } => reason,
+        })
+    }
+}
+
+/// A kind whose keys are used on this machine, by functions that take their time.
+pub(super) trait Local: Send + Sync + 'static {
+    /// As [`Opener::unwrap`].
+    fn unwrap(&self, key: &MasterKey, enc: &str, deadline: Instant) -> Result<Share, Failure>;
+    /// As [`Opener::wrap`]; the key is written as it is.
+    fn wrap(&self, key: &MasterKey, share: &[u8], deadline: Instant) -> Result<String, Failure>;
+    /// As [`Opener::places`].
+    fn places(&self) -> Vec<String>;
+}
+
+/// Runs the functions of a local kind beside the rest, as many at once as there are cores.
+pub(super) struct Threads<L> {
+    local: Arc<L>,
+    cores: Semaphore,
+}
+
+impl<L: Local> Threads<L> {
+    pub(super) fn new(local: L) -> Self {
+        let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
+        Self {
+            local: Arc::new(local),
+            cores: Semaphore::new(cores),
+        }
+    }
+
+    async fn run<R: Send + 'static>(
+        &self,
+        work: impl FnOnce(&L) -> Result<R, Failure> + Send + 'static,
+    ) -> Result<R, Failure> {
+        let _core = self.cores.acquire().await;
+        let local = Arc::clone(&self.local);
+        let done = spawn_blocking(move || work(&local)).await;
+        // A panic has been told by its place; its own text could hold the key.
+        done.unwrap_or_else(|_| Err(Failure::new("unwrapping was broken off")))
+    }
+}
+
+impl<L: Local> Opener for Threads<L> {
+    fn unwrap<'a>(
+        &'a self,
+        key: &'a MasterKey,
+        enc: &'a str,
+        deadline: Instant,
+    ) -> BoxFuture<'a, Result<Share, Failure>> {
+        let (key, enc) = (key.clone(), enc.to_owned());
+        Box::pin(self.run(move |local| local.unwrap(&key, &enc, deadline)))
+    }
+
+    fn wrap<'a>(
+        &'a self,
+        key: &'a MasterKey,
+        share: &'a [u8],
+        deadline: Instant,
+    ) -> BoxFuture<'a, Result<(MasterKey, String), Failure>> {
+        let (key, share) = (key.clone(), Zeroizing::new(share.to_vec()));
+        Box::pin(self.run(move |local| local.wrap(&key, &share, deadline).map(|enc| (key, enc))))
+    }
+
+    fn places(&self) -> Vec<String> {
+        self.local.places()
+    }
+}
