@@ -185,6 +185,13 @@ impl Options {
         Some(self.folder.join(path))
     }
 
+    /// Whether an application has set it, by Argo CD's prefix: whoever writes manifests may not say which programs run.
+    pub fn is_set_by_application(&self, key: &str) -> bool {
+        self.get(key).is_some_and(
+            |setting| matches!(&setting.origin, Origin::Environment(name) if name != key),
+        )
+    }
+
     /// All keys, sorted.
     pub fn keys(&self) -> impl Iterator<Item = &str> {
         self.settings.keys().map(String::as_str)

@@ -4,6 +4,9 @@
 //! Nothing here knows a secret store. Texts of errors name method, host and cause, never a header or a body.
 
 mod address;
+#[cfg(feature = "aws")]
+pub mod aws;
+pub mod cloud;
 pub mod http;
 pub mod proxy;
 pub mod rate;

@@ -55,6 +55,12 @@ impl Proxy {
         self.url.scheme() == "https"
     }
 
+    /// The whole address, with user name and password.
+    #[cfg(feature = "aws")]
+    pub(crate) fn exposed(&self) -> &str {
+        self.url.as_str()
+    }
+
     /// For the library.
     pub(crate) fn for_all(&self) -> reqwest::Result<reqwest::Proxy> {
         reqwest::Proxy::all(self.url.clone())
