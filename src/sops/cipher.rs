@@ -108,6 +108,14 @@ impl Plain {
             text: text.clone(),
         }
     }
+
+    /// What something opened was sealed as.
+    pub(super) fn of(opened: &Opened) -> Self {
+        match opened {
+            Opened::Leaf(leaf) => Self::leaf(leaf),
+            Opened::Comment(text) => Self::comment(text),
+        }
+    }
 }
 
 impl Cipher {

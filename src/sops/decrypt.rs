@@ -1,7 +1,7 @@
 //! The walk: every value of every document in order, decrypted where the file's rule says so, and hashed on the way.
 //! What comes out is handed on only after the hash has proved equal to the file's MAC.
 
-use super::cipher::{Cipher, Opened};
+use super::cipher::{Cipher, Opened, Plain};
 use super::document::Format;
 use super::error::{Error, ValueError};
 use super::in_place::{Change, Replacement};
@@ -9,21 +9,23 @@ use super::keys::DataKey;
 use super::mac::Mac;
 use super::metadata::Metadata;
 use super::place::Place;
+use super::sealed::Sealed;
 use super::tree::{Branch, Comment, Element, Item, Kind, Leaf, Node};
 use super::{Encrypted, MacCheck};
 use crate::diagnostics::Span;
 
-/// Decrypts all documents and checks the MAC.
+/// Decrypts all documents and checks the MAC. What was encrypted is kept in `sealed`, if that is wanted.
 pub(super) fn documents(
-    documents: Vec<Branch>,
-    metadata: &Metadata,
+    encrypted: &mut Encrypted<'_>,
     key: &DataKey,
-    text: &str,
-    format: Format,
     check: MacCheck,
+    sealed: Option<&mut Sealed>,
 ) -> Result<Vec<Branch>, Error> {
+    let documents = std::mem::take(&mut encrypted.documents);
+    let metadata = &encrypted.metadata;
     let cipher = Cipher::new(key.expose());
-    let mut walk = Walk::new(&cipher, metadata, text, format);
+    let mut walk = Walk::new(&cipher, metadata, encrypted.text, encrypted.format);
+    walk.sealed = sealed;
     let decrypted = documents
         .into_iter()
         .map(|branch| walk.branch(branch))
@@ -84,6 +86,8 @@ struct Walk<'w> {
     format: Format,
     /// What was decrypted, where that is wanted.
     changes: Option<Vec<Change>>,
+    /// What was encrypted, where that is wanted.
+    sealed: Option<&'w mut Sealed>,
 }
 
 impl<'w> Walk<'w> {
@@ -96,6 +100,7 @@ impl<'w> Walk<'w> {
             text,
             format,
             changes: None,
+            sealed: None,
         }
     }
 
@@ -188,7 +193,10 @@ impl<'w> Walk<'w> {
         if let Opened::Leaf(leaf) = &opened {
             self.mac.add(leaf);
         }
-        if text.is_some_and(|text| !text.is_empty()) {
+        if let Some(text) = text.filter(|text| !text.is_empty()) {
+            if let Some(sealed) = &mut self.sealed {
+                sealed.keep(self.place.aad(), &Plain::of(&opened), text);
+            }
             self.note(span, |format| Replacement::of(&opened, format, span))?;
         }
         Ok(opened)
@@ -209,17 +217,28 @@ impl<'w> Walk<'w> {
         if !self.place.position.meet_comment(comment.text.expose()) {
             return comment;
         }
-        let text = comment.text.expose_str().unwrap_or_default();
-        let text = match self.cipher.open(text, self.place.aad()) {
-            Ok(Opened::Comment(text)) => text,
-            Ok(Opened::Leaf(leaf)) => leaf.text(),
-            Err(_) => return comment,
+        let written = comment.text.expose_str().unwrap_or_default();
+        let text = match self.cipher.open(written, self.place.aad()) {
+            Ok(Opened::Comment(text)) => Some(text),
+            Ok(Opened::Leaf(leaf)) => Some(leaf.text()),
+            Err(_) => None,
+        };
+        if let Some(sealed) = &mut self.sealed {
+            let plain = Plain::comment(text.as_ref().unwrap_or(&comment.text));
+            sealed.keep(self.place.aad(), &plain, written);
+        }
+        let Some(text) = text else {
+            return comment;
         };
         if let (Some(span), Some(changes)) = (comment.span, &mut self.changes) {
             let replacement = Replacement::Comment(text.clone());
             changes.push(Change { span, replacement });
         }
-        Comment::new(text)
+        match &self.sealed {
+            Some(_) => comment.with_text(text),
+            // SOPS shows it on a line of its own.
+            None => Comment::new(text),
+        }
     }
 
     fn note(

@@ -2,36 +2,45 @@
 
 use super::cipher::{Cipher, Plain};
 use super::error::{Error, ValueError};
+use super::keys::DataKey;
 use super::mac::Mac;
 use super::place::Place;
+use super::sealed::Sealed;
 use super::selector::Selector;
 use super::tree::{Branch, Comment, Element, Item, Kind, Leaf, Node};
 use crate::diagnostics::Span;
 use crate::secret::Text;
 
-/// The documents with their values encrypted, and the hash over the values.
+/// Encrypts documents by a rule, which says too whether only encrypted values count for the MAC, and gives the MAC. What
+/// is unchanged gets the text that it has had, from `sealed`.
 pub(super) fn documents(
     documents: Vec<Branch>,
-    selector: &Selector,
-    only_encrypted: bool,
-    cipher: &Cipher,
+    (selector, only_encrypted): (&Selector, bool),
+    key: &DataKey,
+    sealed: &mut Sealed,
+    now: &str,
 ) -> Result<(Vec<Branch>, Text), Error> {
+    let cipher = Cipher::new(key.expose());
     let mut walk = Walk {
-        cipher,
+        cipher: &cipher,
+        sealed,
         place: Place::new(selector),
         mac: Mac::new(only_encrypted),
         only_encrypted,
     };
     let branch = |branch| walk.branch(branch);
-    let encrypted = documents
+    let documents = documents
         .into_iter()
         .map(branch)
         .collect::<Result<_, _>>()?;
-    Ok((encrypted, walk.mac.text()))
+    let hash = Plain::leaf(&Leaf::String(walk.mac.text()));
+    let mac = Text::from(cipher.seal(&hash, now.as_bytes()));
+    Ok((documents, mac))
 }
 
 struct Walk<'w> {
     cipher: &'w Cipher,
+    sealed: &'w mut Sealed,
     place: Place<'w>,
     mac: Mac,
     only_encrypted: bool,
@@ -99,8 +108,13 @@ impl Walk<'_> {
         if !encrypted {
             return leaf;
         }
-        let sealed = self.cipher.seal(&Plain::leaf(&leaf), self.place.aad());
-        Leaf::String(Text::from(sealed))
+        Leaf::String(Text::from(self.seal(&Plain::leaf(&leaf))))
+    }
+
+    fn seal(&mut self, plain: &Plain) -> String {
+        let place = self.place.aad();
+        let kept = self.sealed.take(place, plain);
+        kept.unwrap_or_else(|| self.cipher.seal(plain, place))
     }
 
     /// A comment's encrypted text, if it is to be encrypted.
@@ -108,8 +122,11 @@ impl Walk<'_> {
         if !self.place.position.meet_comment(comment.text.expose()) {
             return Ok(None);
         }
-        let plain = Plain::comment(&comment.text);
-        let sealed = self.cipher.seal(&plain, self.place.aad());
+        let sealed = self.seal(&Plain::comment(&comment.text));
+        if !sealed.is_empty() && sealed.as_bytes() == comment.text.expose() {
+            // It stood in an encrypted file as it is, and stays so.
+            return Ok(None);
+        }
         if self.place.position.keeps_plain(sealed.as_bytes()) {
             // Read again, it would leave plain what comes behind it.
             return Err(self.place.error(Span::at(0), ValueError::LooksLikeRule));

@@ -4,6 +4,7 @@
 //! a master key), [`Decrypted`] (opened, and its MAC checked). Values that were not checked are never offered. The room
 //! is a library of its own: it knows no manifests.
 
+mod change;
 mod cipher;
 mod config;
 mod decrypt;
@@ -13,13 +14,18 @@ mod error;
 mod in_place;
 mod keys;
 mod mac;
+mod merge;
 mod metadata;
 mod path;
 mod place;
 mod recipe;
+mod revision;
+mod rewrite;
+mod sealed;
 mod selector;
 mod tree;
 
+pub use change::{Error as ChangeError, InvalidValue, NewValue};
 pub use config::Config;
 pub use document::{Format, Layout};
 pub use error::{Error, NoKey, ValueError};
@@ -27,6 +33,7 @@ pub use in_place::{Change, Replacement};
 pub use keys::{DataKey, InvalidOrder, Keyring, ORDER, SETTINGS};
 pub use path::{InvalidPath, NotFound, TreePath};
 pub use recipe::Recipe;
+pub use revision::Revision;
 
 use tokio::time::Instant;
 use zeroize::Zeroizing;
@@ -67,10 +74,8 @@ impl<'a> Encrypted<'a> {
     }
 
     /// Decrypts all values and checks the MAC over them.
-    pub fn decrypt(self, key: &DataKey, check: MacCheck) -> Result<Decrypted, Error> {
-        let (text, format) = (self.text, self.format);
-        let documents =
-            decrypt::documents(self.documents, &self.metadata, key, text, format, check)?;
+    pub fn decrypt(mut self, key: &DataKey, check: MacCheck) -> Result<Decrypted, Error> {
+        let documents = decrypt::documents(&mut self, key, check, None)?;
         Ok(Decrypted { documents })
     }
 }
@@ -82,6 +87,17 @@ pub enum MacCheck {
     Required,
     /// The user said that something else has changed the document.
     Skipped,
+}
+
+impl MacCheck {
+    /// As the flag `--ignore-mac` says.
+    pub fn unless(ignored: bool) -> Self {
+        if ignored {
+            Self::Skipped
+        } else {
+            Self::Required
+        }
+    }
 }
 
 /// Whether a text is an encrypted file: a `sops` block with a MAC and a version.

@@ -5,13 +5,23 @@ use crate::secret::{Map, Value};
 
 /// A path. Nothing in it is secret.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct TreePath(Vec<Step>);
+pub struct TreePath(pub(super) Vec<Step>);
 
 /// A step from a collection to something in it.
 #[derive(Clone, Debug, PartialEq, Eq)]
-enum Step {
+pub(super) enum Step {
     Key(String),
     Index(usize),
+}
+
+impl Step {
+    /// That what comes before has no such things in it.
+    pub(super) fn does_not_fit(&self) -> NotFound {
+        NotFound::Kind(match self {
+            Self::Key(key) => key.clone(),
+            Self::Index(index) => index.to_string(),
+        })
+    }
 }
 
 /// A text that is no path.
@@ -107,14 +117,13 @@ impl TreePath {
         let (first, rest) = self.0.split_first().expect("a path has a step");
         let mut node = match first {
             Step::Key(key) => in_branch(document, key)?,
-            Step::Index(index) => return Err(NotFound::Kind(index.to_string())),
+            step @ Step::Index(_) => return Err(step.does_not_fit()),
         };
         for step in rest {
             node = match (step, &node.kind) {
                 (Step::Key(key), Kind::Map(branch)) => in_branch(branch, key)?,
                 (Step::Index(index), Kind::List(elements)) => in_list(elements, *index)?,
-                (Step::Key(key), _) => return Err(NotFound::Kind(key.clone())),
-                (Step::Index(index), _) => return Err(NotFound::Kind(index.to_string())),
+                (step, _) => return Err(step.does_not_fit()),
             };
         }
         Ok(node)

@@ -4,13 +4,13 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use tokio::time::Instant;
 
-use super::cipher::{Cipher, Plain};
 use super::document::{self, Format, Layout};
 use super::encrypt;
 use super::error::Error;
 use super::keys::{DataKey, KeyGroup, KeyKind, Keyring, MasterKey};
-use super::metadata::{self, Metadata, SELECTORS};
-use super::tree::{Branch, Leaf};
+use super::metadata::{self, Metadata, SELECTORS, VERSION};
+use super::sealed::Sealed;
+use super::tree::Branch;
 use crate::secret::Text;
 use crate::yaml::timestamp::Timestamp;
 
@@ -143,21 +143,18 @@ impl Recipe {
         now: String,
     ) -> Result<Vec<Branch>, Error> {
         let selector = metadata::selector(self.rule.as_ref())?;
-        let last_modified = Text::from(now);
-        let cipher = Cipher::new(key.expose());
-        let only_encrypted = self.mac_only_encrypted;
-        let (mut documents, hash) =
-            encrypt::documents(documents, &selector, only_encrypted, &cipher)?;
-        let hash = Plain::leaf(&Leaf::String(hash));
-        let mac = cipher.seal(&hash, last_modified.expose());
+        let rule = (&selector, self.mac_only_encrypted);
+        let (mut documents, mac) =
+            encrypt::documents(documents, rule, key, &mut Sealed::new(), &now)?;
         let metadata = Metadata {
             groups,
             threshold: self.threshold,
             selector,
             rule: self.rule,
-            mac_only_encrypted: only_encrypted,
-            mac: Text::from(mac),
+            mac_only_encrypted: self.mac_only_encrypted,
+            mac,
             last_modified,
+            version: VERSION.to_owned(),
         };
         document::put_block(&mut documents, &metadata.block(), format);
         Ok(documents)
@@ -165,7 +162,7 @@ impl Recipe {
 }
 
 /// The time as files say it.
-fn now() -> String {
+pub(super) fn now() -> String {
     let now = SystemTime::now().duration_since(UNIX_EPOCH);
     let text = Timestamp::from_unix(now.unwrap_or_default().as_secs()).to_text();
     String::from_utf8_lossy(text.expose()).into_owned()

@@ -83,6 +83,12 @@ impl Leaf {
         }
     }
 
+    fn is_same(&self, other: &Self) -> bool {
+        let is_number = |leaf: &Self| matches!(leaf, Self::Int(_) | Self::Float(_));
+        let same_type = std::mem::discriminant(self) == std::mem::discriminant(other);
+        (same_type || is_number(self) && is_number(other)) && self.text() == other.text()
+    }
+
     fn into_value(self) -> Value {
         match self {
             Self::String(text) => Value::String(text),
@@ -182,12 +188,44 @@ pub(super) fn copy(node: &Node, budget: &mut usize) -> Option<Node> {
 }
 
 /// The same for a mapping.
-pub(super) fn copy_branch(branch: &Branch, budget: &mut usize) -> Option<Branch> {
+pub(super) fn copy_branch(branch: &[Item], budget: &mut usize) -> Option<Branch> {
     let copy_item = |item: &Item| match item {
         Item::Entry(key, node) => copy(node, budget).map(|node| Item::Entry(key.clone(), node)),
         Item::Comment(comment) => Some(Item::Comment(comment.copy())),
     };
     branch.iter().map(copy_item).collect()
+}
+
+/// Whether trees hold the same keys, values and comments in the same order. A float that is an integer is one.
+pub(super) fn same(first: &[Item], second: &[Item]) -> bool {
+    let same_item = |pair: (&Item, &Item)| match pair {
+        (Item::Entry(key, node), Item::Entry(other_key, other)) => {
+            key == other_key && node.is_same(other)
+        }
+        (Item::Comment(comment), Item::Comment(other)) => comment.text == other.text,
+        _ => false,
+    };
+    first.len() == second.len() && first.iter().zip(second).all(same_item)
+}
+
+impl Node {
+    /// Whether a value is the same as another, wherever the two stand.
+    pub(super) fn is_same(&self, other: &Self) -> bool {
+        let same_element = |pair: (&Element, &Element)| match pair {
+            (Element::Value(node), Element::Value(other)) => node.is_same(other),
+            (Element::Comment(comment), Element::Comment(other)) => comment.text == other.text,
+            _ => false,
+        };
+        match (&self.kind, &other.kind) {
+            (Kind::Null, Kind::Null) => true,
+            (Kind::Leaf(leaf), Kind::Leaf(other)) => leaf.is_same(other),
+            (Kind::Map(branch), Kind::Map(other)) => same(branch, other),
+            (Kind::List(elements), Kind::List(others)) => {
+                elements.len() == others.len() && elements.iter().zip(others).all(same_element)
+            }
+            _ => false,
+        }
+    }
 }
 
 impl Comment {

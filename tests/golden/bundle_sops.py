@@ -28,7 +28,9 @@ line:
     file NAME            a file that lies there, in the lines that follow
     exit NUMBER          sops's exit code
     result NAME          what must come out on `stdout` or in that file, in the lines that follow
-    masked EXTENSION     … but for what is different each time: sizes stand for encrypted values, words for keys and times
+    masked EXTENSION     … but for what is different each time: sizes stand for encrypted values, words for keys and times;
+                         where versions of sops differ, what either of them leaves
+    kept NUMBER          how many encrypted texts sops leaves as they are
     plain                what the encrypted file decrypts to
 
 A text is lines that begin with `|` (as they are, with a line feed) or `%` (escaped as in C, in bytes, and without a line feed of
@@ -57,8 +59,9 @@ LATER = [
 ]
 # Commands and switches of later versions, not the format.
 LEFT_OUT = {"input-type-unknown-suffix", "order-duplicate"}
-LATER_COMMANDS = {"encrypt-age-ssh", "encrypt-aws-kms", "encrypt-pgp-and-age", "encrypt-vault-transit"}
-COMMANDS = {"decrypt", "encrypt", "exec-env", "exec-file", "filestatus"}
+# sops refuses to set a list; here it can be set.
+LATER_COMMANDS = {"set-array", "encrypt-age-ssh", "encrypt-aws-kms", "encrypt-pgp-and-age", "encrypt-vault-transit"}
+COMMANDS = {"decrypt", "encrypt", "exec-env", "exec-file", "filestatus", "set", "unset"}
 AREAS = {
     "flat": ("binary-", "dotenv-", "ini-", "v313-binary", "v313-dotenv", "v313-ini", "tamper-dotenv", "tamper-ini"),
     "keys": ("age-", "shamir-", "mixed-", "pgp-", "order-", "aws-", "azure-", "gcp-", "vault-"),
@@ -145,13 +148,19 @@ def command(name, case, folder):
     if text is None and case["expect"] == "decrypt":
         plain = sorted(name for name in os.listdir(folder) if name.startswith("plain.") and name != "plain.json")
         text = read(folder, (plain or ["plain.json"])[0])
-    masked = sorted(name for name in os.listdir(folder) if name.startswith("after.masked."))
+    masked = sorted((name for name in os.listdir(folder) if name.startswith("after.masked.")), key=len, reverse=True)
     if masked and case["expect"] == "ok":
-        newest = next((name for name in masked if ".3.13." in name), masked[0])
         plain = sorted(name for name in os.listdir(folder) if name.startswith("plain.") and name != "plain.json") or ["plain.json"]
         plain = next((name for name in sorted(os.listdir(folder)) if name.startswith("plain.3.13.")), plain[0])
-        out += [f"result {result}"] + [f"masked {newest.rsplit('.', 1)[1]}"] + lines(read(folder, newest))
+        out.append(f"result {result}")
+        # Only a command that changes a file may leave it in an older layout.
+        for name in masked if "kept" in case else masked[:1]:
+            out += [f"masked {name.rsplit('.', 1)[1]}"] + lines(read(folder, name))
         out += ["plain"] + lines(read(folder, plain))
+        if "kept" in case:
+            out.append(f"kept {case['kept']}")
+    elif case["expect"] == "error" and result != "stdout":
+        out += [f"result {result}"] + lines(read(before, result) or "")
     elif text is not None and not masked:
         out += [f"result {result}"] + lines(text)
     return out

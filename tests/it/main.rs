@@ -43,6 +43,7 @@ mod sops;
 #[cfg(test)]
 mod sops_backend;
 mod sops_commands;
+mod sops_layout;
 #[cfg(test)]
 mod stream;
 #[cfg(test)]

@@ -26,8 +26,10 @@ pub(crate) struct Case {
     pub(crate) exit: i32,
     /// Where something must come out, and what.
     pub(crate) result: Option<(String, Vec<u8>)>,
-    /// The extension of an encrypted file, and the file with what differs each time masked.
-    pub(crate) masked: Option<(String, Vec<u8>)>,
+    /// The extension of an encrypted file, and the file with what differs each time masked, as versions of sops leave it.
+    pub(crate) masked: Vec<(String, Vec<u8>)>,
+    /// How many encrypted texts sops leaves as they are.
+    pub(crate) kept: usize,
     /// What that file decrypts to.
     pub(crate) plain: Vec<u8>,
 }
@@ -85,7 +87,8 @@ fn field(case: &mut Case, word: &str, rest: &str, text: Vec<u8>, keys: &BTreeMap
         "args" => case.args = serde_json::from_str(rest).unwrap(),
         "file" => case.files.push((rest.to_owned(), text)),
         "exit" => case.exit = rest.parse().unwrap(),
-        "masked" => case.masked = Some((rest.to_owned(), text)),
+        "kept" => case.kept = rest.parse().unwrap(),
+        "masked" => case.masked.push((rest.to_owned(), text)),
         "plain" => case.plain = text,
         "result" => case.result = Some((rest.to_owned(), text)),
         "printed" => case.printed = Some(text),

@@ -27,12 +27,7 @@ pub(super) fn decrypt(flags: &Decrypt, process: &mut Process<'_>) -> Result<u8, 
     let order = flags.reading.decryption_order.as_deref();
     let keyring = input::keyring(order, process)?;
     let (input, format) = input::open(&flags.reading, named, process)?;
-    let check = if flags.ignore_mac {
-        MacCheck::Skipped
-    } else {
-        MacCheck::Required
-    };
-    let decrypted = input.decrypt(check, &keyring)?;
+    let decrypted = input.decrypt(MacCheck::unless(flags.ignore_mac), &keyring)?;
     let layout = input::layout(&flags.reading.common, process);
     let text = match path {
         None => decrypted

@@ -13,6 +13,7 @@ pub(super) enum Code {
     CannotRead = 2,
     CannotWrite = 3,
     CannotEmit = 4,
+    BadSet = 7,
     Conflict = 8,
     CannotDecrypt = 25,
     Mac = 51,

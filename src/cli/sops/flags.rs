@@ -25,6 +25,16 @@ Examples:
 
 Without keys among the flags they come from the .sops.yaml that is nearest to the working folder.";
 
+const SET_EXAMPLES: &str = "\
+Examples:
+  manifuse sops set secrets.enc.yaml '[\"db\"][\"password\"]' '\"s3cr3t\"'
+  manifuse sops set --value-stdin secrets.enc.yaml '[\"db\"]' < db.json
+  manifuse sops set --value-file secrets.enc.yaml '[\"hosts\"][0]' host.json
+
+The line of the value changes, the MAC and the time; all else stays as it is.";
+
+const PATH: &str = "The path of the value, e.g. '[\"db\"][\"password\"]' or '[\"hosts\"][0]'";
+
 /// What may be done with encrypted files.
 #[derive(Debug, Subcommand)]
 pub(in crate::cli) enum SopsCommand {
@@ -34,6 +44,11 @@ pub(in crate::cli) enum SopsCommand {
     /// Encrypts a file
     #[command(after_long_help = ENCRYPT_EXAMPLES)]
     Encrypt(Box<Encrypt>),
+    /// Puts one value into an encrypted file
+    #[command(after_long_help = SET_EXAMPLES)]
+    Set(Box<Set>),
+    /// Takes one value out of an encrypted file
+    Unset(Box<Unset>),
     /// Says as JSON whether a file is encrypted
     Filestatus(Filestatus),
     /// Runs a command with the values of a file in its environment
@@ -217,6 +232,71 @@ impl Rules {
         all.into_iter()
             .filter_map(|(name, value)| Some((name, value.as_deref()?)))
     }
+}
+
+/// A file that is to be changed in place.
+#[expect(clippy::doc_markdown, reason = "help texts, printed as they are")]
+#[derive(Args, Debug)]
+pub(in crate::cli) struct Changing {
+    #[command(flatten)]
+    pub(super) named: Named,
+
+    /// Open the file also if something was changed since it was encrypted; its new MAC is right again
+    #[arg(long)]
+    pub(super) ignore_mac: bool,
+
+    /// The order in which kinds of keys are tried
+    #[arg(long, value_name = "KINDS")]
+    pub(super) decryption_order: Option<String>,
+
+    /// Taken and ignored: the file keeps its format
+    #[arg(long, hide = true)]
+    pub(super) output_type: Option<String>,
+
+    /// Taken and ignored: the file keeps its keys
+    #[arg(long, hide = true)]
+    pub(super) shamir_secret_sharing_threshold: Option<usize>,
+}
+
+/// The flags of `set`.
+#[derive(Args, Debug)]
+pub(in crate::cli) struct Set {
+    #[command(flatten)]
+    pub(super) changing: Changing,
+
+    // No doc comment: rustdoc would look for links in it.
+    #[arg(value_name = "PATH", help = PATH)]
+    pub(super) path: String,
+
+    /// The value as JSON; what is missing on the way to it is made
+    #[arg(value_name = "VALUE", allow_negative_numbers = true)]
+    pub(super) value: Option<OsString>,
+
+    /// VALUE is the name of a file that holds the value
+    #[arg(long)]
+    pub(super) value_file: bool,
+
+    /// Read the value from standard input
+    #[arg(long)]
+    pub(super) value_stdin: bool,
+
+    /// Write nothing if the value is there already
+    #[arg(long)]
+    pub(super) idempotent: bool,
+}
+
+/// The flags of `unset`.
+#[derive(Args, Debug)]
+pub(in crate::cli) struct Unset {
+    #[command(flatten)]
+    pub(super) changing: Changing,
+
+    #[arg(value_name = "PATH", help = PATH)]
+    pub(super) path: String,
+
+    /// Do nothing if there is no such value
+    #[arg(long)]
+    pub(super) idempotent: bool,
 }
 
 /// The flags of `filestatus`.

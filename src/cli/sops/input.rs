@@ -14,7 +14,8 @@ use crate::diagnostics::{Diagnostic, Fault, Source, io_reason};
 use crate::env::{Options, Origin, Setting};
 use crate::input::DEFAULT_LIMIT;
 use crate::sops::{
-    Config, Decrypted, Encrypted, Format, Keyring, Layout, MacCheck, ORDER, SETTINGS,
+    Config, DataKey, Decrypted, Encrypted, Error, Format, Keyring, Layout, MacCheck, ORDER,
+    Revision, SETTINGS,
 };
 
 /// A file's text and format.
@@ -57,11 +58,46 @@ impl Input {
     }
 
     /// Decrypts the file with the keys at hand.
-    pub(super) fn decrypt(&self, check: MacCheck, keyring: &Keyring) -> Result<Decrypted, Failure> {
-        let wrong = |error| Failure::of_file(&error, &self.source);
-        let encrypted = Encrypted::parse(self.source.text(), self.format).map_err(wrong)?;
-        let key = wait(encrypted.data_key(keyring, deadline()))?.map_err(wrong)?;
-        encrypted.decrypt(&key, check).map_err(wrong)
+    pub(super) fn decrypt(
+        &self,
+        check: MacCheck,
+        keyring: &Keyring,
+    ) -> Result<Decrypted, Failure> {
+        let (encrypted, key) = self.open(keyring)?;
+        encrypted
+            .decrypt(&key, check)
+            .map_err(|error| self.failure(&error))
+    }
+
+    /// Opens the file with the keys at hand so that it can be written again.
+    pub(super) fn revise(
+        &self,
+        check: MacCheck,
+        keyring: &Keyring,
+    ) -> Result<Revision<'_>, Failure> {
+        let (encrypted, key) = self.open(keyring)?;
+        encrypted
+            .revise(key, check)
+            .map_err(|error| self.failure(&error))
+    }
+
+    /// Recovers the file's data key with the keys at hand.
+    pub(super) fn open(&self, keyring: &Keyring) -> Result<(Encrypted<'_>, DataKey), Failure> {
+        let encrypted = self.parse()?;
+        let key = wait(encrypted.data_key(keyring, deadline()))?;
+        let key = key.map_err(|error| self.failure(&error))?;
+        Ok((encrypted, key))
+    }
+
+    /// Takes the file apart.
+    pub(super) fn parse(&self) -> Result<Encrypted<'_>, Failure> {
+        let encrypted = Encrypted::parse(self.source.text(), self.format);
+        encrypted.map_err(|error| self.failure(&error))
+    }
+
+    /// What is wrong with the file.
+    pub(super) fn failure(&self, error: &Error) -> Failure {
+        Failure::of_file(error, &self.source)
     }
 }
 

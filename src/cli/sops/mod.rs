@@ -9,6 +9,7 @@ mod flags;
 mod input;
 mod names;
 mod replace;
+mod set;
 
 use clap::Parser as _;
 
@@ -31,6 +32,8 @@ pub(super) fn run(command: SopsCommand, name: Name, process: &mut Process<'_>) -
     let done = match command {
         SopsCommand::Decrypt(flags) => decrypt::decrypt(&flags, process),
         SopsCommand::Encrypt(flags) => encrypt::encrypt(&flags, process),
+        SopsCommand::Set(flags) => set::set(&flags, process),
+        SopsCommand::Unset(flags) => set::unset(&flags, process),
         SopsCommand::Filestatus(flags) => decrypt::filestatus(&flags, process),
         SopsCommand::ExecEnv(flags) => child::exec_env(&flags, process),
         SopsCommand::ExecFile(flags) => child::exec_file(&flags, process),

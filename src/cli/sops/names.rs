@@ -42,11 +42,18 @@ pub(in crate::cli) fn arranged(arguments: &[OsString]) -> Vec<OsString> {
     let mut command = None;
     let mut rest = rest.iter();
     let mut behind = Vec::new();
+    let mut set = Vec::new();
     while let Some(argument) = rest.next() {
         let argument = with_two_dashes(argument);
         let legacy = LEGACY.iter().find(|(flag, _)| argument == *flag);
         if let Some((_, meaning)) = legacy {
             command = Some(OsString::from(meaning));
+        } else if argument == "--set" {
+            command = Some("set".into());
+            set = rest
+                .next()
+                .map(|both| path_and_value(both))
+                .unwrap_or_default();
         } else if argument.as_encoded_bytes().starts_with(b"-") && argument != "-" {
             let takes = takes_value(&root, &argument);
             flags.push(argument);
@@ -70,7 +77,17 @@ pub(in crate::cli) fn arranged(arguments: &[OsString]) -> Vec<OsString> {
         .chain(command)
         .chain(flags)
         .chain(behind)
+        .chain(set)
         .collect()
+}
+
+/// What stands in the one argument of the older `--set`.
+fn path_and_value(both: &OsStr) -> Vec<OsString> {
+    let split = both.to_str().and_then(|both| both.split_once("] "));
+    match split {
+        Some((path, value)) => vec![format!("{path}]").into(), value.into()],
+        None => vec![both.to_owned(), OsString::new()],
+    }
 }
 
 /// sops takes `-output-type` for `--output-type`.
@@ -126,6 +143,7 @@ mod tests {
             ("-e --age age1x f.yaml", "encrypt --age age1x f.yaml"),
             ("filestatus f.yaml", "filestatus f.yaml"),
             ("-d decrypt", "decrypt decrypt"),
+            ("set f.yaml [\"a\"] 1", "set f.yaml [\"a\"] 1"),
             ("exec-env f.env printenv", "exec-env f.env printenv"),
         ] {
             let words = |text: &str| -> Vec<OsString> {
@@ -133,6 +151,19 @@ mod tests {
                 words.map(OsString::from).collect()
             };
             assert_eq!(arranged(&words(given)), words(expected), "{given}");
+        }
+    }
+
+    #[test]
+    fn the_older_set_holds_path_and_value_in_one_argument() {
+        for (both, path, value) in [
+            ("[\"a\"][0] \"b c\"", "[\"a\"][0]", "\"b c\""),
+            ("[\"a\"] [1] ", "[\"a\"]", "[1] "),
+            ("[\"a\"]1", "[\"a\"]1", ""),
+        ] {
+            let given = ["sops", "--ignore-mac", "--set", both, "f.yaml"];
+            let expected = ["sops", "set", "--ignore-mac", "f.yaml", path, value];
+            assert_eq!(arranged(&given.map(OsString::from)), expected, "{both}");
         }
     }
 }

@@ -19,7 +19,10 @@ pub(super) fn read(text: &str) -> Result<Branch, Error> {
             continue;
         }
         branch.push(if let Some(comment) = line.strip_prefix('#') {
-            Item::Comment(Comment::new(Text::from(comment)))
+            Item::Comment(Comment {
+                span: Some(span),
+                ..Comment::new(Text::from(comment))
+            })
         } else {
             let (key, value) = line
                 .split_once('=')

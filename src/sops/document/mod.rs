@@ -2,6 +2,7 @@
 //!
 //! YAML and JSON share one builder over events; a binary file is a JSON file with one text.
 
+mod block;
 mod builder;
 mod comments;
 mod dotenv;
@@ -19,21 +20,18 @@ use std::collections::HashSet;
 
 use zeroize::Zeroizing;
 
+pub(super) use self::block::{BLOCK, put_block, refuse, restore_block, stamp, take_block};
 use self::builder::Builder;
 use self::json_writer::Indent;
 use self::numbers::Exponent;
 use super::error::Error;
-use super::tree::{self, Branch, Item, Kind, Leaf, Node};
+use super::tree::{Branch, Item, Kind, Leaf, Node};
 use crate::diagnostics::Span;
 use crate::secret::Text;
 use crate::yaml::json::JsonReader;
 use crate::yaml::writer::number_literal;
 use crate::yaml::{EventReader, YamlReader};
 
-/// The key of the block.
-const BLOCK: &str = "sops";
-/// How the names of a dotenv file's block begin.
-const FLAT_BLOCK: &str = "sops_";
 /// The one key of a binary file.
 const DATA: &str = "data";
 
@@ -164,54 +162,6 @@ fn into_branch(root: Node) -> Result<Branch, Error> {
     }
 }
 
-/// Takes the `sops` block out of all documents. The first one's counts; the others' are copies of it.
-pub(super) fn take_block(documents: &mut [Branch], format: Format) -> Result<Node, Error> {
-    let (first, others) = documents.split_first_mut().ok_or(Error::NoMetadata)?;
-    if format == Format::Dotenv {
-        return take_flat(first);
-    }
-    for other in others {
-        drop(take_entries(other));
-    }
-    let mut blocks = take_entries(first).into_iter();
-    match (blocks.next(), blocks.next(), format) {
-        (None, ..) => Err(Error::NoMetadata),
-        (_, Some(second), _) => Err(Error::structure(second.span, "a second sops block")),
-        (Some(block), None, Format::Ini) => match block.kind {
-            Kind::Map(entries) => flat::unflatten(entries, block.span),
-            _ => Err(Error::NoMetadata),
-        },
-        (Some(block), None, _) => Ok(block),
-    }
-}
-
-/// Puts a block behind the entries of each document.
-pub(super) fn put_block(documents: &mut [Branch], block: &Branch, format: Format) {
-    for document in documents {
-        match format {
-            Format::Dotenv => {
-                let prefixed = |item| match item {
-                    Item::Entry(name, node) => Item::Entry(format!("{FLAT_BLOCK}{name}"), node),
-                    comment @ Item::Comment(_) => comment,
-                };
-                document.extend(flat::flatten(block).into_iter().map(prefixed));
-            }
-            Format::Ini => document.push(section(flat::flatten(block))),
-            Format::Yaml | Format::Json | Format::Binary => document.push(section(copy_of(block))),
-        }
-    }
-}
-
-fn section(block: Branch) -> Item {
-    Item::Entry(BLOCK.to_owned(), Node::new(Kind::Map(block), Span::at(0)))
-}
-
-fn copy_of(block: &Branch) -> Branch {
-    // A block is small.
-    let mut budget = usize::MAX;
-    tree::copy_branch(block, &mut budget).unwrap_or_default()
-}
-
 /// The documents of a text that is not encrypted, for whoever encrypts it.
 pub(super) fn read_plain(bytes: &[u8], format: Format) -> Result<Vec<Branch>, Error> {
     if format == Format::Binary {
@@ -225,14 +175,7 @@ pub(super) fn read_plain(bytes: &[u8], format: Format) -> Result<Vec<Branch>, Er
         )
     })?;
     let documents = read(text, format)?;
-    let is_block = |item: &Item| match item {
-        Item::Entry(key, _) if format == Format::Dotenv => key.starts_with(FLAT_BLOCK),
-        Item::Entry(key, _) => key == BLOCK,
-        Item::Comment(_) => false,
-    };
-    if documents.iter().flatten().any(is_block) {
-        return Err(Error::Encrypted);
-    }
+    refuse(&documents, format)?;
     let says_nothing = |line: &str| line.trim().is_empty() || line.trim_start().starts_with('#');
     if format == Format::Yaml && text.is_empty() {
         return Err(Error::Empty);
@@ -244,33 +187,6 @@ pub(super) fn read_plain(bytes: &[u8], format: Format) -> Result<Vec<Branch>, Er
         ));
     }
     Ok(documents)
-}
-
-fn take_entries(document: &mut Branch) -> Vec<Node> {
-    let is_block = |item: &mut Item| matches!(item, Item::Entry(key, _) if key == BLOCK);
-    let blocks = document.extract_if(.., is_block);
-    blocks
-        .filter_map(|item| match item {
-            Item::Entry(_, node) => Some(node),
-            Item::Comment(_) => None,
-        })
-        .collect()
-}
-
-fn take_flat(document: &mut Branch) -> Result<Node, Error> {
-    let mut entries = Branch::new();
-    let is_block =
-        |item: &mut Item| matches!(item, Item::Entry(key, _) if key.starts_with(FLAT_BLOCK));
-    for item in document.extract_if(.., is_block) {
-        if let Item::Entry(key, node) = item {
-            entries.push(Item::Entry(key[FLAT_BLOCK.len()..].to_owned(), node));
-        }
-    }
-    let Some(Item::Entry(_, first)) = entries.first() else {
-        return Err(Error::NoMetadata);
-    };
-    let span = first.span;
-    flat::unflatten(entries, span)
 }
 
 /// Documents as a text of a format, byte for byte as SOPS prints them. All formats but YAML hold only the first one.
@@ -366,7 +282,7 @@ pub(super) fn literal(leaf: &Leaf, format: Format, span: Span) -> Result<Text, E
 }
 
 /// A value as a flat format writes it; `None` for lists and mappings.
-fn flat_text(node: &Node) -> Option<Text> {
+pub(super) fn flat_text(node: &Node) -> Option<Text> {
     Some(match &node.kind {
         Kind::Null => Text::from("<nil>"),
         Kind::Leaf(Leaf::Float(float)) => flat_float(*float),

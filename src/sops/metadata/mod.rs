@@ -15,6 +15,9 @@ use crate::yaml::timestamp::Timestamp;
 /// More master keys than anybody needs; each is tried with each key at hand.
 const MAX_MASTER_KEYS: usize = 10_000;
 
+/// The version of SOPS whose layout and rules new files follow.
+pub(super) const VERSION: &str = "3.13.2";
+
 /// What a file is encrypted by that names no selector.
 pub(super) const DEFAULT_RULE: (&str, &str) = ("unencrypted_suffix", "_unencrypted");
 
@@ -40,6 +43,8 @@ pub(super) struct Metadata {
     pub(super) mac: Text,
     /// What the MAC is bound to: the time of the last change.
     pub(super) last_modified: Text,
+    /// The version of SOPS that the file was made by, or whose rules it follows; empty in old files.
+    pub(super) version: String,
 }
 
 impl Metadata {
@@ -61,6 +66,7 @@ impl Metadata {
             mac_only_encrypted: flag(block, "mac_only_encrypted")?,
             mac: block.text("mac")?.unwrap_or_else(|| Text::from("")),
             last_modified: last_modified(block)?,
+            version: block.word("version").unwrap_or_default(),
         };
         let count = metadata.groups.iter().map(|group| group.keys.len()).sum();
         match count {

@@ -30,13 +30,10 @@ impl Metadata {
         if let Some((name, value)) = &self.rule {
             block.push(entry(name, value.as_str()));
         }
-        block.push(entry("version", VERSION));
+        block.push(entry("version", self.version.as_str()));
         sorted(block)
     }
 }
-
-/// The version of SOPS whose layout and rules are followed.
-const VERSION: &str = "3.13.2";
 
 /// Where something is that is in no text yet.
 const NOWHERE: Span = Span { start: 0, end: 0 };

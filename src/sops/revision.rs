@@ -1,0 +1,110 @@
+//! An encrypted file that is to be written again: opened, changed, and encrypted with what is unchanged left as it stands.
+
+use std::time::SystemTime;
+
+use zeroize::Zeroizing;
+
+use super::change::{self, NewValue};
+use super::document::{self, Format, Layout};
+use super::encrypt::{self, Stamped};
+use super::error::Error;
+use super::keys::DataKey;
+use super::metadata::Metadata;
+use super::path::{NotFound, TreePath};
+use super::rewrite::rewritten;
+use super::sealed::Sealed;
+use super::tree::Branch;
+use super::{Encrypted, MacCheck, decrypt};
+
+/// An encrypted file, opened.
+pub struct Revision<'a> {
+    text: &'a str,
+    format: Format,
+    metadata: Metadata,
+    key: DataKey,
+    /// In the open.
+    documents: Vec<Branch>,
+    sealed: Sealed,
+}
+
+impl<'a> Encrypted<'a> {
+    /// Opens the file so that it can be written again.
+    pub fn revise(mut self, key: DataKey, check: MacCheck) -> Result<Revision<'a>, Error> {
+        let mut sealed = Sealed::new();
+        let documents = decrypt::documents(&mut self, &key, check, Some(&mut sealed))?;
+        Ok(Revision {
+            text: self.text,
+            format: self.format,
+            metadata: self.metadata,
+            key,
+            documents,
+            sealed,
+        })
+    }
+}
+
+impl Revision<'_> {
+    /// Puts a value at a path of the first document, and makes what is missing on the way. Gives whether that changes
+    /// anything.
+    ///
+    /// # Errors
+    /// The path does not fit the document, or the format cannot hold the value.
+    pub fn set(&mut self, path: &TreePath, value: NewValue) -> Result<bool, change::Error> {
+        let first = self.documents.first_mut().ok_or(Error::Empty)?;
+        let changed = change::set(first, path, value, self.format)?;
+        document::refuse(&self.documents, self.format)?;
+        // What cannot be written in the open could not be read again.
+        self.print(Layout::default())?;
+        Ok(changed)
+    }
+
+    /// Takes away what a path of the first document leads to.
+    ///
+    /// # Errors
+    /// It leads nowhere.
+    pub fn unset(&mut self, path: &TreePath) -> Result<(), NotFound> {
+        self.documents
+            .first_mut()
+            .map_or(Ok(()), |first| change::unset(first, path))
+    }
+
+    /// The values in the open, as an editor shows them.
+    pub fn print(&self, layout: Layout) -> Result<Zeroizing<Vec<u8>>, Error> {
+        let documents: Vec<&Branch> = self.documents.iter().collect();
+        document::write(&documents, self.format, layout)
+    }
+
+    /// Puts the values of a text in the place of all.
+    ///
+    /// # Errors
+    /// The text is not of the file's format, or holds no document.
+    pub fn replace(&mut self, text: &[u8]) -> Result<(), Error> {
+        self.documents = document::read_plain(text, self.format)?;
+        Ok(())
+    }
+
+    /// The file encrypted. What is unchanged stands as it stood; `layout` is for what the file has no example of.
+    ///
+    /// # Errors
+    /// A value cannot be written in the file's format.
+    pub fn write(mut self, layout: Layout, now: SystemTime) -> Result<Vec<u8>, Error> {
+        let Stamped {
+            mut documents,
+            mac,
+            last_modified,
+        } = encrypt::documents(
+            self.documents,
+            (&self.metadata.selector, self.metadata.mac_only_encrypted),
+            &self.key,
+            &mut self.sealed,
+            now,
+        )?;
+        let old = document::read(self.text, self.format)?;
+        for (index, document) in documents.iter_mut().enumerate() {
+            let old = old.get(index).unwrap_or(&old[0]);
+            document::restore_block(old, document, None, self.format);
+            document::stamp(document, self.format, &last_modified, &mac);
+        }
+        rewritten(self.text, &old, &documents, self.format, layout)
+    }
+}
