@@ -140,13 +140,13 @@ fn set_in_node(node: &mut Node, path: &[Step], value: Node) -> Result<bool, NotF
     };
     match (step, &mut node.kind) {
         (Step::Key(key), Kind::Map(branch)) => set_in_branch(branch, key, rest, value),
-        (Step::Index(index), Kind::List(elements)) => match element(elements, *index) {
-            Some(Element::Value(node)) => set_in_node(node, rest, value),
-            _ => {
-                elements.push(Element::Value(below(rest, value)));
-                Ok(true)
+        (Step::Index(index), Kind::List(elements)) => {
+            if let Some(Element::Value(node)) = element(elements, *index) {
+                return set_in_node(node, rest, value);
             }
-        },
+            elements.push(Element::Value(below(rest, value)));
+            Ok(true)
+        }
         (_, kind @ (Kind::Null | Kind::Leaf(_))) => {
             *kind = below(path, value).kind;
             Ok(true)
@@ -182,10 +182,16 @@ fn unset_in_branch(branch: &mut Branch, key: &str, rest: &[Step]) -> Result<(), 
     }
     let is_entry = |item: &Item| matches!(item, Item::Entry(name, _) if name == key);
     let place = branch.iter().position(is_entry).unwrap_or_default();
-    let on_its_line = |item: &&Item| matches!(item, Item::Comment(comment) if comment.inline);
-    let comments = branch[..place].iter().rev().take_while(on_its_line).count();
-    branch.drain(place - comments..=place);
+    let inline = |item: &Item| matches!(item, Item::Comment(comment) if comment.inline);
+    remove(branch, place, inline);
     Ok(())
+}
+
+/// Takes away what stands at a place, with the comments on its line.
+fn remove<T>(all: &mut Vec<T>, place: usize, is_on_its_line: impl Fn(&T) -> bool) {
+    let before = all[..place].iter().rev();
+    let first = place - before.take_while(|other| is_on_its_line(other)).count();
+    all.drain(first..=place);
 }
 
 fn unset_in_node(node: &mut Node, path: &[Step]) -> Result<(), NotFound> {
@@ -197,13 +203,8 @@ fn unset_in_node(node: &mut Node, path: &[Step]) -> Result<(), NotFound> {
                 Some(Element::Value(node)) if !rest.is_empty() => unset_in_node(node, rest),
                 _ => {
                     let place = place(elements, *index).ok_or(missing)?;
-                    let on_its_line = |element: &&Element| matches!(element, Element::Comment(comment) if comment.inline);
-                    let comments = elements[..place]
-                        .iter()
-                        .rev()
-                        .take_while(on_its_line)
-                        .count();
-                    elements.drain(place - comments..=place);
+                    let inline = |element: &Element| matches!(element, Element::Comment(comment) if comment.inline);
+                    remove(elements, place, inline);
                     Ok(())
                 }
             }

@@ -66,8 +66,8 @@ fn matches(
     let from_end = |line: &usize| same(&(first.len() - 1 - line), &(second.len() - 1 - line));
     let tail = (0..shorter - head).take_while(from_end).count();
     let mut likes = vec![None; first.len()];
-    for line in 0..head {
-        likes[line] = Some(line);
+    for (line, like) in likes.iter_mut().enumerate().take(head) {
+        *like = Some(line);
     }
     for line in 1..=tail {
         likes[first.len() - line] = Some(second.len() - line);

@@ -29,7 +29,7 @@ fn sops(args: &[&str]) -> Program {
 fn done(program: &Program, file: &str) -> String {
     let run = program.run();
     assert_eq!(run.code, Some(0), "{}", run.stderr);
-    std::fs::read_to_string(program.folder().join(file)).unwrap()
+    std::fs::read_to_string(program.folder().join(file)).expect("the file is there")
 }
 
 fn encrypted(file: &str, plain: &str) -> String {
@@ -40,7 +40,7 @@ fn encrypted(file: &str, plain: &str) -> String {
 fn decrypted(file: &str, text: &str) -> String {
     let run = sops(&["decrypt", file]).file(file, text).run();
     assert_eq!(run.code, Some(0), "{}", run.stderr);
-    String::from_utf8(run.stdout).unwrap()
+    String::from_utf8(run.stdout).expect("UTF-8")
 }
 
 /// The lines that went and those that came, but for the MAC and the time, which always change.

@@ -235,7 +235,6 @@ impl Rules {
 }
 
 /// A file that is to be changed in place.
-#[expect(clippy::doc_markdown, reason = "help texts, printed as they are")]
 #[derive(Args, Debug)]
 pub(in crate::cli) struct Changing {
     #[command(flatten)]
@@ -269,8 +268,9 @@ pub(in crate::cli) struct Set {
     pub(super) path: String,
 
     /// The value as JSON; what is missing on the way to it is made
-    #[arg(value_name = "VALUE", allow_negative_numbers = true)]
-    pub(super) value: Option<OsString>,
+    // Any number of them: clap would print those that are too many.
+    #[arg(value_name = "VALUE", num_args = 0.., allow_negative_numbers = true)]
+    pub(super) value: Vec<OsString>,
 
     /// VALUE is the name of a file that holds the value
     #[arg(long)]

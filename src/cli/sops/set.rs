@@ -60,10 +60,10 @@ fn wrong_path(error: &NotFound) -> Failure {
 
 /// The value as the flags give it. Arguments can be seen by others on the machine; files and standard input cannot.
 fn value_text(flags: &Set, process: &mut Process<'_>) -> Result<Text, Failure> {
-    let file = match (&flags.value, flags.value_file, flags.value_stdin) {
-        (Some(value), false, false) => return Ok(Text::from(value.as_encoded_bytes().to_vec())),
-        (Some(file), true, false) => Some(file.as_os_str()),
-        (None, false, true) => None,
+    let file = match (&flags.value[..], flags.value_file, flags.value_stdin) {
+        ([value], false, false) => return Ok(Text::from(value.as_encoded_bytes().to_vec())),
+        ([file], true, false) => Some(file.as_os_str()),
+        ([], false, true) => None,
         _ => {
             let message = "set takes a file, a path and a value; the value may be a file by --value-file, or standard input by --value-stdin";
             let diagnostic = Diagnostic::error(Fault::Settings, message);

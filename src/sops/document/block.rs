@@ -23,10 +23,10 @@ fn is_block(item: &Item, format: Format) -> bool {
 /// Refuses documents that hold something by the name of the block.
 pub(in crate::sops) fn refuse(documents: &[Branch], format: Format) -> Result<(), Error> {
     let taken = |item: &Item| is_block(item, format);
-    match documents.iter().flatten().any(taken) {
-        true => Err(Error::Encrypted),
-        false => Ok(()),
+    if documents.iter().flatten().any(taken) {
+        return Err(Error::Encrypted);
     }
+    Ok(())
 }
 
 /// Takes the `sops` block out of all documents. The first one's counts; the others' are copies of it.
@@ -114,9 +114,9 @@ pub(in crate::sops) fn restore_block(
         return;
     };
     let is_last = first + places.len() == old.len();
-    let at = |place: usize, document: &Branch| match is_last {
-        true => document.len(),
-        false => place.min(document.len()),
+    let at = |place: usize, document: &Branch| {
+        let end = document.len();
+        if is_last { end } else { place.min(end) }
     };
     if let Some(block) = new_block {
         let place = at(first, document);

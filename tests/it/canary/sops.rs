@@ -32,6 +32,7 @@ fn values_that_do_not_fit() {
 fn commands_that_fail() {
     let plain = FILE.replacen("sops:", "extra: [a]\nsops:", 1);
     let moved = FILE.replacen(NEIGHBOUR, "another", 1);
+    let quoted = format!("\"{VALUE}\"");
     for (args, text, code) in [
         (
             &["decrypt", "--extract", "[\"none\"]", "f.yaml"][..],
@@ -57,6 +58,20 @@ fn commands_that_fail() {
             FILE,
             1,
         ),
+        (&["set", "f.yaml", "[\"user\"]", VALUE], FILE, 7),
+        (&["set", "f.yaml", "[\"user\"]", "1", VALUE], FILE, 100),
+        (&["set", "f.yaml", "user", VALUE], FILE, 7),
+        (&["set", "f.yaml", "[\"sops\"]", &quoted], FILE, 4),
+        (&["set", "f.yaml", "[0]", &quoted], FILE, 1),
+        (&["set", "f.yaml", "[\"user\"]", &quoted], &moved, 51),
+        (
+            &["set", "--value-file", "f.yaml", "[\"a\"]", "f.yaml"],
+            FILE,
+            7,
+        ),
+        (&["--set", VALUE, "f.yaml"], FILE, 7),
+        (&["unset", "f.yaml", "[\"user\"][0]"], FILE, 1),
+        (&["unset", "f.yaml", "[\"none\"]"], FILE, 1),
     ] {
         let ours = ["sops"].iter().chain(args).copied();
         for program in [Program::sops(args.to_vec()), Program::manifuse(ours)] {
