@@ -153,7 +153,7 @@ impl Recipe {
             rule: self.rule,
             mac_only_encrypted: self.mac_only_encrypted,
             mac,
-            last_modified,
+            last_modified: Text::from(now),
             version: VERSION.to_owned(),
         };
         document::put_block(&mut documents, &metadata.block(), format);

@@ -1,16 +1,15 @@
 //! An encrypted file that is to be written again: opened, changed, and encrypted with what is unchanged left as it stands.
 
-use std::time::SystemTime;
-
 use zeroize::Zeroizing;
 
 use super::change::{self, NewValue};
 use super::document::{self, Format, Layout};
-use super::encrypt::{self, Stamped};
+use super::encrypt;
 use super::error::Error;
 use super::keys::DataKey;
 use super::metadata::Metadata;
 use super::path::{NotFound, TreePath};
+use super::recipe;
 use super::rewrite::rewritten;
 use super::sealed::Sealed;
 use super::tree::Branch;
@@ -87,23 +86,16 @@ impl Revision<'_> {
     ///
     /// # Errors
     /// A value cannot be written in the file's format.
-    pub fn write(mut self, layout: Layout, now: SystemTime) -> Result<Vec<u8>, Error> {
-        let Stamped {
-            mut documents,
-            mac,
-            last_modified,
-        } = encrypt::documents(
-            self.documents,
-            (&self.metadata.selector, self.metadata.mac_only_encrypted),
-            &self.key,
-            &mut self.sealed,
-            now,
-        )?;
+    pub fn write(mut self, layout: Layout) -> Result<Vec<u8>, Error> {
+        let now = recipe::now();
+        let rule = (&self.metadata.selector, self.metadata.mac_only_encrypted);
+        let (mut documents, mac) =
+            encrypt::documents(self.documents, rule, &self.key, &mut self.sealed, &now)?;
         let old = document::read(self.text, self.format)?;
         for (index, document) in documents.iter_mut().enumerate() {
             let old = old.get(index).unwrap_or(&old[0]);
             document::restore_block(old, document, None, self.format);
-            document::stamp(document, self.format, &last_modified, &mac);
+            document::stamp(document, self.format, &now, &mac);
         }
         rewritten(self.text, &old, &documents, self.format, layout)
     }

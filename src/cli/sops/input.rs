@@ -58,11 +58,7 @@ impl Input {
     }
 
     /// Decrypts the file with the keys at hand.
-    pub(super) fn decrypt(
-        &self,
-        check: MacCheck,
-        keyring: &Keyring,
-    ) -> Result<Decrypted, Failure> {
+    pub(super) fn decrypt(&self, check: MacCheck, keyring: &Keyring) -> Result<Decrypted, Failure> {
         let (encrypted, key) = self.open(keyring)?;
         encrypted
             .decrypt(&key, check)

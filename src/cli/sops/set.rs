@@ -1,7 +1,5 @@
 //! `set` and `unset`: one value of a file changed, and nothing else in it.
 
-use std::time::SystemTime;
-
 use super::failure::{Code, Failure};
 use super::flags::{Changing, Set, Unset};
 use super::input::{self, Input};
@@ -79,15 +77,15 @@ fn change(
     process: &mut Process<'_>,
     change: impl FnOnce(&mut Revision<'_>) -> Result<bool, Failure>,
 ) -> Result<u8, Failure> {
-    input::check_order(flags.decryption_order.as_deref())?;
+    let keyring = input::keyring(flags.decryption_order.as_deref(), process)?;
     let input = Input::named(&flags.named, process)?;
     let check = MacCheck::unless(flags.ignore_mac);
-    let mut revision = input.revise(check, process)?;
+    let mut revision = input.revise(check, &keyring)?;
     if !change(&mut revision)? {
         return Ok(0);
     }
     let layout = input::layout(&flags.named.common, process);
-    let text = revision.write(layout, SystemTime::now());
+    let text = revision.write(layout);
     let text = text.map_err(|error| Failure::input(Code::CannotEmit, error.to_string()))?;
     replace(&process.folder.join(&flags.named.file), &text).map(|()| 0)
 }

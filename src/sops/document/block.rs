@@ -133,7 +133,7 @@ pub(in crate::sops) fn restore_block(
 pub(in crate::sops) fn stamp(
     document: &mut Branch,
     format: Format,
-    last_modified: &Text,
+    last_modified: &str,
     mac: &Text,
 ) {
     let prefix = if format == Format::Dotenv {
@@ -153,7 +153,7 @@ pub(in crate::sops) fn stamp(
         })
     };
     let Some(block) = block else { return };
-    for (name, text) in [("lastmodified", last_modified), ("mac", mac)] {
+    for (name, text) in [("lastmodified", &Text::from(last_modified)), ("mac", mac)] {
         let name = format!("{prefix}{name}");
         let found = block.iter_mut().find_map(|item| match item {
             Item::Entry(key, node) if key.eq_ignore_ascii_case(&name) => Some(&mut node.kind),
