@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use super::Backend;
+pub use crate::env::SettingsError;
 use crate::env::{Environment, Options};
 
 /// One type of backend.
@@ -22,47 +23,6 @@ pub struct Type {
 
 /// How a type is opened.
 pub type Open = fn(&Options, &Environment) -> Result<Arc<dyn Backend>, SettingsError>;
-
-/// Wrong settings of a backend. The text names the setting and its origin, never its value.
-#[derive(Clone, Debug, thiserror::Error)]
-#[error("{message}")]
-pub struct SettingsError {
-    /// AVP's text where it has one (`avp-compat.md` 9.5).
-    pub message: String,
-    /// What to try.
-    pub hint: Option<String>,
-    /// The AVP key of the setting that is wrong, if it is one: its place is shown where it has one.
-    pub setting: Option<&'static str>,
-}
-
-impl SettingsError {
-    /// An error without more to say.
-    pub fn new(message: impl Into<String>) -> Self {
-        Self {
-            message: message.into(),
-            hint: None,
-            setting: None,
-        }
-    }
-
-    /// The same with a hint.
-    #[must_use]
-    pub fn hint(self, hint: impl Into<String>) -> Self {
-        Self {
-            hint: Some(hint.into()),
-            ..self
-        }
-    }
-
-    /// The same about a setting.
-    #[must_use]
-    pub fn about(self, setting: &'static str) -> Self {
-        Self {
-            setting: Some(setting),
-            ..self
-        }
-    }
-}
 
 impl crate::diagnostics::Explain for SettingsError {
     fn fault(&self) -> crate::diagnostics::Fault {

@@ -1,7 +1,7 @@
 //! How to reach a service: addresses, proxies, TLS, one HTTP client with a bounded answer, a rate limit,
 //! retries and a deadline.
 //!
-//! Nothing here knows a secret store. Texts of errors name method, host and cause, never a header or a body.
+//! Nothing here knows what a store holds. Texts of errors name method, host and cause, never a header or a body.
 
 mod address;
 #[cfg(feature = "aws")]
@@ -13,5 +13,6 @@ pub mod rate;
 pub mod retry;
 pub mod srv;
 pub mod tls;
+pub mod vault;
 
 pub use address::{Address, AddressError};

@@ -30,7 +30,7 @@ pub use config::Config;
 pub use document::{Format, Layout};
 pub use error::{Error, NoKey, ValueError};
 pub use in_place::{Change, Replacement};
-pub use keys::{DataKey, InvalidOrder, Keyring, ORDER, SETTINGS};
+pub use keys::{ALLOWLIST, DataKey, InvalidOrder, Keyring, ORDER, SETTINGS};
 pub use path::{InvalidPath, NotFound, TreePath};
 pub use recipe::Recipe;
 pub use revision::Revision;

@@ -4,10 +4,10 @@
 use tokio::sync::Mutex;
 
 use super::credential::{Credential, Source};
-use super::path;
-use super::settings::{KEYS, called, first_set, header_text, is_structured};
+use super::settings::{KEYS, called};
 use crate::backends::registry::SettingsError;
 use crate::clients::http::Call;
+use crate::clients::vault::{self, first_set, header_text, is_structured};
 use crate::diagnostics::nearest;
 use crate::env::Options;
 use crate::secret::Text;
@@ -280,7 +280,7 @@ impl Kind {
 }
 
 fn mount(text: &str) -> Result<String, SettingsError> {
-    match path::clean(text) {
+    match vault::clean(text) {
         Ok(mount) if !mount.is_empty() => Ok(mount),
         _ => Err(SettingsError::new(
             "AVP_MOUNT_PATH or AVP_K8S_MOUNT_PATH is no path of a login method",
@@ -342,14 +342,14 @@ impl Login {
 
     /// The login request. It carries no token: an old one has no business there.
     pub(super) fn call(&self, credential: &Text) -> Call {
-        let mut target = format!("/v1/{}/login", path::encode(&self.mount));
+        let mut target = format!("/v1/{}/login", vault::encode(&self.mount));
         let mut fields = Vec::new();
         let identity = expose(&self.identity);
         match self.kind.identity.place {
             _ if identity.is_empty() => {}
             Place::Path => {
                 target.push('/');
-                target.push_str(&path::encode_segment(identity));
+                target.push_str(&vault::encode_segment(identity));
             }
             Place::Field(name) | Place::HiddenField(name) => fields.push((name, identity)),
         }

@@ -3,9 +3,9 @@
 use std::fmt;
 use std::path::{Path, PathBuf};
 
-use super::settings::{client_key, first_set, read_file, shown};
 use crate::backends::registry::SettingsError;
 use crate::backends::{Error, ErrorKind};
+use crate::clients::vault::{client_key, first_set, read_file, shown};
 use crate::diagnostics::io_reason;
 use crate::env::Options;
 use crate::secret::Text;

@@ -7,7 +7,6 @@
 mod auth;
 mod cache;
 mod credential;
-mod path;
 mod read;
 mod reply;
 mod session;
@@ -22,12 +21,13 @@ use tokio::time::Instant;
 
 use self::auth::Method;
 use self::read::Read;
-use self::reply::{Asked, strike};
+use self::reply::Asked;
 use self::session::{Session, Token};
 use self::settings::Settings;
 use super::registry::{SettingsError, Type};
 use super::{Answer, Backend, Error, ErrorKind, FetchContext, Request};
 use crate::clients::http::{self, Call, Client, Response};
+use crate::clients::vault::{self, strike};
 use crate::env::{Environment, Options};
 use crate::secret::Text;
 
@@ -53,10 +53,7 @@ struct Vault {
 
 fn open(options: &Options, environment: &Environment) -> Result<Arc<dyn Backend>, SettingsError> {
     let settings = Settings::parse(options, environment)?;
-    let client = Client::new(settings.http).map_err(|error| SettingsError {
-        hint: error.causes().first().cloned(),
-        ..settings::setup(&error.to_string())
-    })?;
+    let client = vault::client(settings.http)?;
     Ok(Arc::new(Vault {
         client,
         address_from: settings.address_from,
@@ -72,7 +69,7 @@ fn open(options: &Options, environment: &Environment) -> Result<Arc<dyn Backend>
 impl Backend for Vault {
     fn normalize(&self, path: &str) -> String {
         // A path that leaves the API is refused by `fetch`; here it keeps its dots, so that no rule allows it.
-        path::clean(path).unwrap_or_else(|_| path.to_owned())
+        vault::clean(path).unwrap_or_else(|_| path.to_owned())
     }
 
     fn odd_settings(&self) -> &[SettingsError] {
@@ -91,7 +88,7 @@ impl Backend for Vault {
 impl Vault {
     async fn read(&self, request: &Request, run: Instant) -> Result<Answer, Error> {
         let id = &request.id;
-        let path = match path::clean(&id.path) {
+        let path = match vault::clean(&id.path) {
             Ok(path) if !path.is_empty() => path,
             _ => return Err(no_path(&id.path)),
         };
@@ -118,7 +115,7 @@ impl Vault {
         run: Instant,
     ) -> Result<(Token, Response), Error> {
         let call = || {
-            let mut call = Call::get(format!("/v1/{}", path::encode(path)));
+            let mut call = Call::get(format!("/v1/{}", vault::encode(path)));
             call.query = read.query();
             call
         };
@@ -138,14 +135,7 @@ impl Vault {
         token: Option<&Text>,
         deadline: Instant,
     ) -> Result<Response, Error> {
-        call.headers.push(("X-Vault-Request", "true".into()));
-        if let Some(token) = token {
-            call.headers.push(("X-Vault-Token", token.clone()));
-        }
-        if let Some(namespace) = &self.namespace {
-            let namespace = namespace.as_str().into();
-            call.headers.push(("X-Vault-Namespace", namespace));
-        }
+        vault::sign(&mut call, token, self.namespace.as_deref());
         let answer = self.client.send(&call, deadline).await;
         answer.map_err(|error| {
             let mut error = self.unreachable(error);

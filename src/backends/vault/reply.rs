@@ -2,6 +2,7 @@
 
 use crate::backends::{Error, ErrorKind};
 use crate::clients::http::Response;
+use crate::clients::vault::{errors, one_line};
 use crate::secret::{Map, Text, Value};
 use crate::yaml::value::from_json;
 
@@ -12,9 +13,6 @@ pub(super) struct Asked<'a> {
     /// What to strike out.
     pub(super) secrets: Vec<&'a Text>,
 }
-
-/// Longer words of a server are cut: an answer of a proxy can be a whole page.
-const LONGEST_MESSAGE: usize = 300;
 
 impl Asked<'_> {
     /// The body as an object.
@@ -29,7 +27,7 @@ impl Asked<'_> {
 
     fn not_json(&self, response: &Response) -> Error {
         let kind = response.content_type.as_deref().unwrap_or("no type");
-        let kind: String = self.clean(kind).chars().take(60).collect();
+        let kind: String = one_line(kind, &self.secrets).chars().take(60).collect();
         let size = response.body.expose().len();
         let line = &self.line;
         let message = format!("the answer is not the JSON that Vault gives: {line}");
@@ -54,7 +52,7 @@ impl Asked<'_> {
             message = format!("{message} ({} tries)", response.tries);
         }
         let mut error = Error::new(kind, message);
-        let words = self.words(response);
+        let words = errors(response, &self.secrets);
         if !words.is_empty() {
             error = error.with_cause(words);
         }
@@ -67,61 +65,6 @@ impl Asked<'_> {
             None => error,
         }
     }
-
-    /// The server's `errors`, in one line. A body that is not JSON is not quoted.
-    fn words(&self, response: &Response) -> String {
-        let object = response
-            .body
-            .expose_str()
-            .and_then(|text| from_json(text).ok());
-        let Some(Value::Map(object)) = object else {
-            let size = response.body.expose().len();
-            return format!("the answer holds {size} bytes that are not JSON");
-        };
-        let Some(Value::List(errors)) = last(&object, "errors") else {
-            return String::new();
-        };
-        let texts = errors.iter().filter_map(|error| match error {
-            Value::String(text) => text.expose_str(),
-            _ => None,
-        });
-        let lines: Vec<String> = texts.map(|text| self.clean(text)).collect();
-        lines.join("; ")
-    }
-
-    /// One line without credentials, bullets and counts ("1 error occurred:").
-    fn clean(&self, text: &str) -> String {
-        let text = strike(text, &self.secrets);
-        let parts = text
-            .split('\n')
-            .map(|line| line.trim().trim_start_matches("* ").trim())
-            .filter(|line| !line.is_empty() && !line.ends_with("occurred:"));
-        let line = parts.collect::<Vec<_>>().join("; ");
-        let shown = line.chars().filter(|c| !c.is_control());
-        shown.take(LONGEST_MESSAGE).collect()
-    }
-}
-
-/// The text without credentials, in whatever case: the name of a host is told in lower case.
-pub(super) fn strike(text: &str, secrets: &[&Text]) -> String {
-    let mut text = text.to_owned();
-    for secret in secrets {
-        // Striking out a very short one would tell it by the gaps.
-        let Some(secret) = secret.expose_str().filter(|secret| secret.len() >= 4) else {
-            continue;
-        };
-        let lower = text.to_ascii_lowercase();
-        let mut struck = String::with_capacity(text.len());
-        let mut end = 0;
-        for (start, found) in lower.match_indices(&secret.to_ascii_lowercase()) {
-            struck.push_str(&text[end..start]);
-            struck.push_str("[redacted]");
-            end = start + found.len();
-        }
-        struck.push_str(&text[end..]);
-        text = struck;
-    }
-    text
 }
 
 fn hint(status: u16) -> Option<&'static str> {

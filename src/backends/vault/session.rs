@@ -7,10 +7,11 @@ use tokio::time::{Instant, timeout_at};
 use super::Vault;
 use super::auth::{Login, Method};
 use super::cache::Cache;
-use super::reply::{Asked, last, strike};
+use super::reply::{Asked, last};
 use crate::backends::{Error, ErrorKind};
 use crate::clients::http::{Call, Response};
 use crate::clients::retry::is_worth_retrying;
+use crate::clients::vault::strike;
 use crate::secret::{Map, Text, Value};
 
 /// A cached token that lives no longer than so many seconds is not used.

@@ -5,9 +5,10 @@ use tokio::time::Instant;
 
 use super::Vault;
 use super::auth::{Login, json};
-use super::reply::{Asked, last, strike};
+use super::reply::{Asked, last};
 use crate::backends::{Error, ErrorKind};
 use crate::clients::http::Call;
+use crate::clients::vault::strike;
 use crate::secret::{Map, Text, Value};
 
 /// Vault's words for a token that is not there any more. It gives the status 400 for other faults too, and the words

@@ -14,8 +14,8 @@ use crate::diagnostics::{Diagnostic, Fault, Source, io_reason};
 use crate::env::{Options, Origin, Setting};
 use crate::input::DEFAULT_LIMIT;
 use crate::sops::{
-    Config, DataKey, Decrypted, Encrypted, Error, Format, Keyring, Layout, MacCheck, ORDER,
-    Revision, SETTINGS,
+    ALLOWLIST, Config, DataKey, Decrypted, Encrypted, Error, Format, Keyring, Layout, MacCheck,
+    ORDER, Revision, SETTINGS,
 };
 
 /// A file's text and format.
@@ -166,6 +166,14 @@ pub(super) fn keyring(order: Option<&str>, process: &Process<'_>) -> Result<Keyr
             origin: Origin::Flag("--decryption-order"),
         };
         options.set(ORDER, setting);
+    }
+    // Who names a file here has chosen it, and with it the servers that it names.
+    if options.text(ALLOWLIST).is_none() {
+        let setting = Setting {
+            value: "all".into(),
+            origin: Origin::Default,
+        };
+        options.set(ALLOWLIST, setting);
     }
     Keyring::new(&options, &process.environment).map_err(|error| {
         let diagnostic = Diagnostic::error(Fault::Settings, error.to_string());

@@ -8,6 +8,7 @@ use tokio::time::Instant;
 
 use super::age::Age;
 use super::opener::{Failure, Opener, Share, Threads};
+use super::vault::{ALLOWLIST, Transit};
 use super::{DataKey, KeyGroup, KeyKind, MasterKey, Wrapped, shamir};
 use crate::env::{Environment, Options};
 use crate::sops::error::{Error, NoKey};
@@ -23,6 +24,22 @@ pub const SETTINGS: &[(&str, &str)] = &[
     ("SOPS_AGE_SSH_PRIVATE_KEY_CMD", ""),
     ("SOPS_AGE_SSH_PRIVATE_KEY_FILE", ""),
     (ORDER, "decryptionOrder"),
+    (ALLOWLIST, "vault.allowlist"),
+    ("VAULT_ADDR", "vault.address"),
+    ("VAULT_CACERT", "vault.caCert"),
+    ("VAULT_CACERT_BYTES", "vault.caCertBytes"),
+    ("VAULT_CAPATH", "vault.caPath"),
+    ("VAULT_CLIENT_CERT", "vault.clientCert"),
+    ("VAULT_CLIENT_KEY", "vault.clientKey"),
+    ("VAULT_CLIENT_TIMEOUT", "vault.timeout"),
+    ("VAULT_HEADERS", "vault.headers"),
+    ("VAULT_HTTP_PROXY", "vault.httpProxy"),
+    ("VAULT_MAX_RETRIES", "vault.maxRetries"),
+    ("VAULT_NAMESPACE", "vault.namespace"),
+    ("VAULT_PROXY_ADDR", "vault.proxy"),
+    ("VAULT_SKIP_VERIFY", "vault.skipVerify"),
+    ("VAULT_TLS_SERVER_NAME", "vault.tlsServerName"),
+    ("VAULT_TOKEN", "vault.token"),
     ("XDG_CONFIG_HOME", ""),
 ];
 
@@ -47,10 +64,13 @@ type Attempt = Arc<OnceCell<Result<Arc<Share>, Failure>>>;
 
 impl Keyring {
     /// The keys that settings lead to. The environment says only which proxy the system has.
-    pub fn new(options: &Options, _: &Environment) -> Result<Self, InvalidOrder> {
+    pub fn new(options: &Options, environment: &Environment) -> Result<Self, InvalidOrder> {
         Ok(Self {
             order: order(options.text(ORDER).unwrap_or("age,pgp"))?,
-            openers: vec![(KeyKind::Age, Box::new(Threads::new(Age::new(options))))],
+            openers: vec![
+                (KeyKind::Age, Box::new(Threads::new(Age::new(options)))),
+                (KeyKind::Vault, Box::new(Transit::new(options, environment))),
+            ],
             opened: Mutex::default(),
         })
     }

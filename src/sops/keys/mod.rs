@@ -6,6 +6,7 @@ mod keyring;
 mod master;
 mod opener;
 mod shamir;
+mod vault;
 
 use aes_gcm::aead::OsRng;
 use aes_gcm::aead::rand_core::RngCore as _;
@@ -14,6 +15,7 @@ use zeroize::Zeroizing;
 pub use self::keyring::{InvalidOrder, Keyring, ORDER, SETTINGS};
 pub(super) use self::master::{KeyKind, MasterKey, Wrapped};
 use self::opener::Share;
+pub use self::vault::ALLOWLIST;
 use super::error::Error;
 
 /// The key that a file's values are encrypted with. Clears itself and prints nothing.

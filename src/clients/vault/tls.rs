@@ -7,10 +7,9 @@ use std::path::{Path, PathBuf};
 use zeroize::Zeroizing;
 
 use super::value::{first_set, flag, setup, wrong};
-use crate::backends::registry::SettingsError;
 use crate::clients::tls::{Tls, TlsError};
 use crate::diagnostics::io_reason;
-use crate::env::Options;
+use crate::env::{Options, SettingsError};
 use crate::secret::Text;
 
 /// No certificate, key or token of a service account is larger.
@@ -71,7 +70,7 @@ fn client_pair(options: &Options) -> Result<Option<(PathBuf, PathBuf)>, Settings
 }
 
 /// The private key of the client certificate, if there is one.
-pub(in super::super) fn client_key(options: &Options) -> Result<Option<Text>, SettingsError> {
+pub fn client_key(options: &Options) -> Result<Option<Text>, SettingsError> {
     let Some((_, path)) = client_pair(options)? else {
         return Ok(None);
     };
@@ -106,7 +105,7 @@ fn unreadable(
 }
 
 /// A path for people. What no system takes for one is rather the content in the place of its path.
-pub(in super::super) fn shown(path: &Path) -> Option<String> {
+pub fn shown(path: &Path) -> Option<String> {
     const LONGEST_NAME: usize = 255;
     let text = path.display().to_string();
     let is_path = path.iter().all(|name| name.len() <= LONGEST_NAME);
@@ -115,7 +114,7 @@ pub(in super::super) fn shown(path: &Path) -> Option<String> {
 
 /// A certificate, key or token. Its path may come from an application (`ARGOCD_ENV_…`), so that it could be a pipe, which
 /// never ends, or a device, which never stops.
-pub(in super::super) fn read_file(path: &Path) -> io::Result<Zeroizing<Vec<u8>>> {
+pub fn read_file(path: &Path) -> io::Result<Zeroizing<Vec<u8>>> {
     if !fs::metadata(path)?.is_file() {
         return Err(io::Error::other("it is not a regular file"));
     }

@@ -4,10 +4,10 @@ use std::fmt::Write;
 
 /// A path that climbs out of the API's `/v1/` by `..`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct LeavesApi;
+pub struct LeavesApi;
 
 /// The path below `/v1/` without empty, `.` and `..` segments. AVP lets `..` climb out of `/v1/`; no secret lies there.
-pub(super) fn clean(path: &str) -> Result<String, LeavesApi> {
+pub fn clean(path: &str) -> Result<String, LeavesApi> {
     let mut kept: Vec<&str> = Vec::new();
     for segment in path.split('/') {
         match segment {
@@ -21,7 +21,7 @@ pub(super) fn clean(path: &str) -> Result<String, LeavesApi> {
 
 /// Percent-encodes what Go's client encodes in a path, so that logs, policies and proxies see the same request as
 /// with AVP. Slashes stay.
-pub(super) fn encode(path: &str) -> String {
+pub fn encode(path: &str) -> String {
     let mut encoded = String::with_capacity(path.len());
     for byte in path.bytes() {
         if byte.is_ascii_alphanumeric() || b"-_.~$&+,/:;=@".contains(&byte) {
@@ -34,7 +34,7 @@ pub(super) fn encode(path: &str) -> String {
 }
 
 /// Percent-encodes one segment: also its slashes.
-pub(super) fn encode_segment(segment: &str) -> String {
+pub fn encode_segment(segment: &str) -> String {
     encode(segment).replace('/', "%2F")
 }
 

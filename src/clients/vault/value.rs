@@ -3,12 +3,11 @@
 
 use std::time::Duration;
 
-use crate::backends::registry::SettingsError;
-use crate::env::{Options, Origin};
+use crate::env::{Options, Origin, SettingsError};
 
 /// Which of several settings for one thing counts: the first that is set. What a named instance says itself counts before
 /// what merely lies in the environment.
-pub(in super::super) fn first_set<'k>(options: &Options, keys: &[&'k str]) -> Option<&'k str> {
+pub fn first_set<'k>(options: &Options, keys: &[&'k str]) -> Option<&'k str> {
     let set = || {
         keys.iter()
             .copied()
@@ -19,7 +18,7 @@ pub(in super::super) fn first_set<'k>(options: &Options, keys: &[&'k str]) -> Op
 }
 
 /// Whether a key was set in the structured form of a named instance.
-pub(in super::super) fn is_structured(options: &Options, key: &str) -> bool {
+pub fn is_structured(options: &Options, key: &str) -> bool {
     match options.get(key).map(|setting| &setting.origin) {
         Some(Origin::File { key: written, .. }) => !written.eq_ignore_ascii_case(key),
         _ => false,
@@ -27,10 +26,7 @@ pub(in super::super) fn is_structured(options: &Options, key: &str) -> bool {
 }
 
 /// A text that is sent in a header or names a host: printable, or the request would fail later and less clearly.
-pub(in super::super) fn header_text(
-    options: &Options,
-    key: &'static str,
-) -> Result<Option<String>, SettingsError> {
+pub fn header_text(options: &Options, key: &'static str) -> Result<Option<String>, SettingsError> {
     match options.text(key) {
         Some(text) if text.chars().any(char::is_control) => {
             Err(
@@ -55,17 +51,14 @@ pub(super) fn number(options: &Options, key: &'static str) -> Result<Option<u32>
     options.text(key).map(parse).transpose()
 }
 
-pub(super) fn duration(
-    options: &Options,
-    key: &'static str,
-) -> Result<Option<Duration>, SettingsError> {
+pub(super) fn duration(options: &Options, key: &'static str) -> Result<Option<Duration>, SettingsError> {
     let expected = "seconds, or a duration like 1m30s or 500ms";
     let parse = |text| parse_duration(text).ok_or_else(|| unparseable(options, key, expected));
     options.text(key).map(parse).transpose()
 }
 
 /// A truth value as Go spells it.
-pub(super) fn parse_bool(text: &str) -> Option<bool> {
+pub fn parse_bool(text: &str) -> Option<bool> {
     match text {
         "1" | "t" | "T" | "true" | "TRUE" | "True" => Some(true),
         "0" | "f" | "F" | "false" | "FALSE" | "False" => Some(false),
@@ -102,18 +95,8 @@ fn parse_duration(text: &str) -> Option<Duration> {
     Some(total).filter(|_| !text.is_empty())
 }
 
-/// What a user calls a setting: in a named instance by its dotted name, unless a plain variable sets it.
-pub(in super::super) fn called(options: &Options, key: &'static str) -> &'static str {
-    let is_plain = matches!(options.get(key), Some(setting) if matches!(setting.origin, Origin::Environment(_)));
-    let dotted = super::KEYS.iter().find(|(known, _)| *known == key);
-    match dotted {
-        Some((_, dotted)) if options.is_named() && !is_plain => dotted,
-        _ => key,
-    }
-}
-
 /// What a setting is called in a message: its key, and where it came from if that is not plain from the key.
-pub(super) fn described(options: &Options, key: &str) -> String {
+pub fn described(options: &Options, key: &str) -> String {
     match options.get(key).map(|setting| &setting.origin) {
         None => format!("{key} (not set)"),
         Some(Origin::Environment(name)) if name == key => key.to_owned(),
@@ -123,7 +106,7 @@ pub(super) fn described(options: &Options, key: &str) -> String {
 
 const SETUP: &str = "error encountered setting up default configuration";
 
-pub(in super::super) fn setup(text: &str) -> SettingsError {
+pub fn setup(text: &str) -> SettingsError {
     SettingsError::new(format!("{SETUP}: {text}"))
 }
 
@@ -133,7 +116,7 @@ pub(super) fn unparseable(options: &Options, key: &'static str, expected: &str) 
     error.about(key).hint(format!("give {expected}"))
 }
 
-pub(super) fn wrong(
+pub fn wrong(
     options: &Options,
     key: &'static str,
     problem: impl std::fmt::Display,
