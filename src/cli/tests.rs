@@ -532,7 +532,7 @@ fn verbose_tells_of_built_in_and_named_backends_that_are_used() {
         .stdin("kind: X\na: <sops:nothing.yaml#k>\n")
         .file("c.yaml", "backends: {ci: {type: env, prefix: P_}}\n")
         .env("SOPS_AGE_KEY_FILE", "CANARY")
-        .env("VAULT_TOKEN", "CANARY");
+        .env("AVP_ROLE_ID", "CANARY");
     let (_, stderr) = run.failure();
     assert!(
         stderr.starts_with(

@@ -82,6 +82,8 @@ backend files (sops)
     from the environment variable HOME
   ageKeyFile: keys.txt
     from backends.files.ageKeyFile in manifuse.yaml
+  vault.address: https://other.example.com
+    from the environment variable VAULT_ADDR
 
 without effect
   AWS_REGION in manifuse.yaml: not read by this version
@@ -334,8 +336,8 @@ fn variables_are_listed() {
     assert_eq!(
         lines[..2],
         [
-            "VAULT_ADDR                               the address;                    vault: address",
-            "                                         https://127.0.0.1:8200 without",
+            "VAULT_ADDR                               the address;                    sops: vault.address, vault:",
+            "                                         https://127.0.0.1:8200 without  address",
         ]
     );
     let names = text.lines().filter(|line| !line.starts_with(' ')).count();

@@ -45,6 +45,8 @@ mod sops_backend;
 mod sops_commands;
 mod sops_layout;
 #[cfg(test)]
+mod sops_transit;
+#[cfg(test)]
 mod stream;
 #[cfg(test)]
 #[path = "../support/mod.rs"]

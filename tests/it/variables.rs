@@ -147,6 +147,11 @@ const EFFECTS: &[(&str, &str, &str)] = {
         ("SOPS_AGE_KEY", SOPS, "keys_come_from_everywhere"),
         ("SOPS_AGE_KEY_FILE", SOPS, "keys_come_from_everywhere"),
         (
+            "SOPS_HC_VAULT_ALLOWLIST",
+            "tests/it/sops_transit.rs",
+            "a_token_goes_only_where_the_operator_allows_it",
+        ),
+        (
             "SOPS_DECRYPTION_ORDER",
             SOPS,
             "an_order_of_keys_names_each_kind_once",

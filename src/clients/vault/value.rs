@@ -51,7 +51,10 @@ pub(super) fn number(options: &Options, key: &'static str) -> Result<Option<u32>
     options.text(key).map(parse).transpose()
 }
 
-pub(super) fn duration(options: &Options, key: &'static str) -> Result<Option<Duration>, SettingsError> {
+pub(super) fn duration(
+    options: &Options,
+    key: &'static str,
+) -> Result<Option<Duration>, SettingsError> {
     let expected = "seconds, or a duration like 1m30s or 500ms";
     let parse = |text| parse_duration(text).ok_or_else(|| unparseable(options, key, expected));
     options.text(key).map(parse).transpose()

@@ -328,6 +328,11 @@ pub const VARIABLES: &[Variable] = &[
     not_yet("SOPS_GPG_EXEC", PGP, "the program gpg"),
     not_yet("GNUPGHOME", PGP, "the folder of gpg"),
     setting(
+        "SOPS_HC_VAULT_ALLOWLIST",
+        "sops: Vault",
+        "which Vault servers that files name get the token",
+    ),
+    setting(
         "SOPS_DECRYPTION_ORDER",
         "sops",
         "the kinds of keys that are tried first",
