@@ -7,11 +7,11 @@ Only cases that this version is to read: files with age keys, and some that it m
 line:
 
     # …                  a comment
-    key NAME             an age identity, in the lines that follow
+    key NAME             an age identity, or a secret OpenPGP key (NAME.asc), in the lines that follow
     case NAME            a case, with all that follows up to the next one
     rule …               the section of the format's description
     format NAME          yaml, json, dotenv, ini or binary: how the encrypted text is to be read
-    keys NAME…           the identities at hand, together in SOPS_AGE_KEY_FILE
+    keys NAME…           the keys at hand: those of age together in SOPS_AGE_KEY_FILE, those of OpenPGP in MANIFUSE_PGP_KEY_FILE
     env NAME=VALUE       further variables; {dir} is a folder that is empty but for the key file
     expect decrypt       what is printed must be `printed` and `json`
     expect error         it must fail
@@ -53,7 +53,6 @@ LATER = [
     "aws-kms",
     "azure-kv",
     "gcp-kms",
-    "pgp-rsa",
     "shamir-vault-and-age",
     "vault-transit",
 ]
@@ -102,7 +101,7 @@ def read(folder, name):
 def is_ours(name, case):
     if case["args"] or name in LEFT_OUT:
         return False
-    keys = all(key.startswith("age/") and "quantum" not in key for key in case["keys"])
+    keys = all(key.startswith(("age/", "pgp/")) and "quantum" not in key for key in case["keys"])
     usable = bool(case["keys"]) or set(case["env"]) <= VARIABLES
     servers_only = not case["keys"] and not set(case["env"]) <= VARIABLES
     return name in LATER or (keys and usable and not servers_only)
@@ -201,7 +200,8 @@ def main():
         used = {key for case in cases for line in case if line.startswith("keys ") for key in line.split()[1:]}
         head = ["# Written by bundle_sops.py, which explains the format. Every key is a test key that protects nothing."]
         for key in sorted(used):
-            head += ["", f"key {key}"] + lines(read(os.path.join(source, "keys", "age"), key + ".agekey"))
+            path = f"pgp/{key}" if key.endswith(".asc") else f"age/{key}.agekey"
+            head += ["", f"key {key}"] + lines(read(os.path.join(source, "keys"), path))
         text = "\n".join(head + [line for case in cases for line in ["", *case]]) + "\n"
         with open(os.path.join(target, area + ".txt"), "w", encoding="utf-8") as file:
             file.write(text)

@@ -8,6 +8,7 @@ use regex::{Captures, Regex};
 
 use crate::support::program::Program;
 use crate::support::sops_bundle::{Case, cases};
+use crate::support::sops_keys;
 
 const COMMANDS: &str = include_str!("../golden/sops/commands.txt");
 
@@ -33,8 +34,9 @@ const LAID_OUT_OTHERWISE: [&str; 2] = [
 ];
 
 fn prepared(program: Program, case: &Case) -> Program {
-    let program = program.file("keys.txt", case.keys.join("\n"));
-    let program = program.env("SOPS_AGE_KEY_FILE", "keys.txt");
+    let keys = sops_keys::files(&case.keys, &program.folder());
+    let keys = keys.iter();
+    let program = keys.fold(program, |program, (name, value)| program.env(name, value));
     let files = case.files.iter();
     files.fold(program, |program, (name, text)| program.file(name, text))
 }

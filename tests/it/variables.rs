@@ -19,6 +19,7 @@ const EFFECTS: &[(&str, &str, &str)] = {
     const TLS: &str = "tests/it/vault/tls.rs";
     const WRAPPING: &str = "tests/it/vault/wrapping.rs";
     const SOPS: &str = "tests/it/sops_backend.rs";
+    const SOPS_PGP: &str = "tests/it/sops_pgp.rs";
     const SETTINGS: &str = "src/settings/tests.rs";
     const PROXY: &str = "src/clients/proxy.rs";
     const HERE: &str = "tests/it/variables.rs";
@@ -146,6 +147,12 @@ const EFFECTS: &[(&str, &str, &str)] = {
         ),
         ("SOPS_AGE_KEY", SOPS, "keys_come_from_everywhere"),
         ("SOPS_AGE_KEY_FILE", SOPS, "keys_come_from_everywhere"),
+        (
+            "SOPS_GPG_EXEC",
+            SOPS_PGP,
+            "gpg_is_asked_where_no_key_is_at_hand",
+        ),
+        ("GNUPGHOME", SOPS_PGP, "the_folder_of_gnupg_is_read"),
         (
             "SOPS_HC_VAULT_ALLOWLIST",
             "tests/it/sops_transit.rs",

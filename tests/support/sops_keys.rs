@@ -1,5 +1,6 @@
 //! Keys for SOPS files, as variables lead to them, and their use without a runtime at hand.
 
+use std::fs;
 use std::path::Path;
 use std::time::Duration;
 
@@ -15,6 +16,26 @@ pub(crate) fn keyring<N: Into<String>, V: Into<String>>(
     let names = SETTINGS.iter().map(|(name, _)| *name);
     let options = Options::of_variables(&environment, names, Path::new(""));
     Keyring::new(&options, &environment).unwrap()
+}
+
+/// Puts a case's keys into files of a folder; gives the variables that lead to them, and to no gpg.
+pub(crate) fn files(keys: &[String], folder: &Path) -> Vec<(String, String)> {
+    let mut variables = vec![("SOPS_GPG_EXEC".to_owned(), "/no/gpg".to_owned())];
+    let (pgp, age): (Vec<&String>, Vec<_>) = keys
+        .iter()
+        .partition(|key| key.starts_with("-----BEGIN PGP"));
+    for (name, file, keys) in [
+        ("MANIFUSE_PGP_KEY_FILE", "keys.asc", pgp),
+        ("SOPS_AGE_KEY_FILE", "keys.txt", age),
+    ] {
+        let path = folder.join(file);
+        let keys: Vec<&str> = keys.into_iter().map(String::as_str).collect();
+        fs::write(&path, keys.join("\n")).unwrap();
+        if !keys.is_empty() {
+            variables.push((name.to_owned(), path.to_str().unwrap().to_owned()));
+        }
+    }
+    variables
 }
 
 /// No key at all.

@@ -325,8 +325,8 @@ pub const VARIABLES: &[Variable] = &[
         UNUSED,
         false,
     ),
-    not_yet("SOPS_GPG_EXEC", PGP, "the program gpg"),
-    not_yet("GNUPGHOME", PGP, "the folder of gpg"),
+    setting("SOPS_GPG_EXEC", PGP, "the program gpg"),
+    setting("GNUPGHOME", PGP, "the folder of gpg"),
     setting(
         "SOPS_HC_VAULT_ALLOWLIST",
         "sops: Vault",
@@ -471,4 +471,5 @@ pub const VARIABLES: &[Variable] = &[
     ),
     setting("MANIFUSE_ENV_VARIABLES", "env", "the variables it may read"),
     setting("MANIFUSE_FILE_ROOT", "file", "the folder it may read"),
+    setting("MANIFUSE_PGP_KEY_FILE", PGP, "a file of OpenPGP keys"),
 ];

@@ -8,6 +8,7 @@ use tokio::time::Instant;
 
 use super::age::Age;
 use super::opener::{Failure, Opener, Share, Threads};
+use super::pgp::Pgp;
 use super::vault::{ALLOWLIST, Transit};
 use super::{DataKey, KeyGroup, KeyKind, MasterKey, Wrapped, shamir};
 use crate::env::{Environment, Options};
@@ -17,13 +18,16 @@ use crate::sops::metadata::Metadata;
 /// All settings by which keys are found: the variable that SOPS knows, and the dotted name in `manifuse.yaml`. Without a
 /// name of our own they are only looked up.
 pub const SETTINGS: &[(&str, &str)] = &[
+    ("GNUPGHOME", ""),
     ("HOME", ""),
+    ("MANIFUSE_PGP_KEY_FILE", "pgpKeyFile"),
     ("SOPS_AGE_KEY", ""),
     ("SOPS_AGE_KEY_CMD", ""),
     ("SOPS_AGE_KEY_FILE", "ageKeyFile"),
     ("SOPS_AGE_SSH_PRIVATE_KEY_CMD", ""),
     ("SOPS_AGE_SSH_PRIVATE_KEY_FILE", ""),
     (ORDER, "decryptionOrder"),
+    ("SOPS_GPG_EXEC", ""),
     (ALLOWLIST, "vault.allowlist"),
     ("VAULT_ADDR", "vault.address"),
     ("VAULT_CACERT", "vault.caCert"),
@@ -69,6 +73,7 @@ impl Keyring {
             order: order(options.text(ORDER).unwrap_or("age,pgp"))?,
             openers: vec![
                 (KeyKind::Age, Box::new(Threads::new(Age::new(options)))),
+                (KeyKind::Pgp, Box::new(Threads::new(Pgp::new(options)))),
                 (KeyKind::Vault, Box::new(Transit::new(options, environment))),
             ],
             opened: Mutex::default(),

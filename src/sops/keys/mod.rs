@@ -1,10 +1,12 @@
 //! Master keys: each kind is a file or folder that unwraps a file's data key. They come together in the keyring.
 
 mod age;
+mod child;
 mod identities;
 mod keyring;
 mod master;
 mod opener;
+mod pgp;
 mod shamir;
 mod vault;
 
