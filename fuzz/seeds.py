@@ -75,6 +75,18 @@ def seeds():
             for statement in found[1:-1].split("|")[1:]:
                 arguments = statement.strip().partition(" ")[2]
                 yield "modifier", with_values(arguments, next(values))
+    for bundle in sorted(ROOT.glob("tests/golden/sops/*.txt")):
+        for case in re.split(r"(?m)^case ", bundle.read_text())[1:]:
+            form = re.search(r"(?m)^format (\w+)", case)
+            for kind, _, text in texts(case) if form else ():
+                if kind in ("encrypted", "printed"):
+                    yield f"sops-{form[1]}", text
+                if kind == "encrypted" and form[1] == "dotenv":
+                    yield "sops-metadata", "".join(line for line in text.splitlines(True) if line.startswith("sops_"))
+                if kind == "encrypted" and form[1] == "ini":
+                    yield "sops-metadata", text[max(text.find("[sops]"), 0) :]
+                if kind == "encrypted" and form[1] in ("json", "binary") and is_json(text):
+                    yield "sops-metadata", json.dumps(json.loads(text).get("sops", {}))
     for text in answers:
         yield "modifier", with_values("{.a}", [("string", text)])
         yield "modifier", with_values("2", [("json", json.dumps(text)), ("json", text)] if is_json(text) else [("string", text)])

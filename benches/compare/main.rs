@@ -1,9 +1,10 @@
 //! manifuse beside the real argocd-vault-plugin (AVP), on the workloads of `docs/performance.md`: both in turn in one
 //! run, so that only ratios need be believed.
 //!
-//! `cargo bench --bench compare -- [--rounds N] [WORKLOAD...]`. The variable `AVP_BIN` names the real AVP; without it
-//! manifuse is measured alone.
+//! `cargo bench --bench compare -- [--rounds N] [WORKLOAD...]`. The variable `AVP_BIN` names the real AVP, `SOPS_BIN` and
+//! `KSOPS_BIN` the peers of the workloads with encrypted files; without them manifuse is measured alone.
 
+mod encrypted;
 mod measure;
 mod report;
 #[path = "../../tests/support"]
@@ -16,6 +17,7 @@ mod report;
 mod support {
     pub(crate) mod certificates;
     pub(crate) mod server;
+    pub(crate) mod sops_keys;
 }
 mod workloads;
 
@@ -49,8 +51,8 @@ impl Wanted {
         Ok(wanted)
     }
 
-    fn includes(&self, workload: &Workload) -> bool {
-        self.workloads.is_empty() || self.workloads.iter().any(|name| name == workload.name)
+    fn includes(&self, workload: &str) -> bool {
+        self.workloads.is_empty() || self.workloads.iter().any(|name| name == workload)
     }
 }
 
@@ -74,13 +76,22 @@ fn main() -> Result<(), Box<dyn Error>> {
     let folder = tempfile::tempdir()?;
     println!("{}", report::HEAD);
     for workload in workloads::all() {
-        if wanted.includes(&workload) {
+        if wanted.includes(workload.name) {
             for row in rows(&workload, &programs, wanted.rounds, folder.path())? {
                 println!("{row}");
             }
         }
     }
-    if wanted.workloads.is_empty() || wanted.workloads.iter().any(|name| name == "stream") {
+    let peers = ["SOPS_BIN", "KSOPS_BIN"].map(std::env::var_os);
+    if encrypted::NAMES.iter().any(|name| wanted.includes(name)) {
+        let cases = encrypted::all(folder.path(), peers.map(|peer| peer.map(PathBuf::from)))?;
+        for case in cases.iter().filter(|case| wanted.includes(case.name)) {
+            for row in case.rows(wanted.rounds)? {
+                println!("{row}");
+            }
+        }
+    }
+    if wanted.includes("stream") {
         println!(
             "\n{}",
             workloads::stream(&programs[0], wanted.rounds, folder.path())?

@@ -50,8 +50,15 @@ impl Program {
             memory: 0,
             requests: 0,
         };
+        let url = vault.url();
+        let login = [
+            ("AVP_TYPE", "vault"),
+            ("AVP_AUTH_TYPE", "token"),
+            ("VAULT_TOKEN", "root"),
+            ("VAULT_ADDR", &url),
+        ];
         for _ in 0..workload.repeats {
-            let one = self.once(&workload.arguments(input), &vault.url())?;
+            let one = self.once(&workload.arguments(input), &login)?;
             total.wall += one.wall;
             total.processor += one.processor;
             total.memory = total.memory.max(one.memory);
@@ -65,20 +72,21 @@ impl Program {
         })
     }
 
-    /// Runs the program once with AVP's settings for a token login. A failure of the program is one of the bench.
+    /// Runs the program once with these variables and no others. A failure of the program is one of the bench.
     ///
     /// Another process of this bench starts it: the most memory of a program counts what its parent held at the start,
     /// and a fresh process holds next to nothing.
-    fn once(&self, arguments: &[String], vault: &str) -> Result<Sample, Box<dyn Error>> {
+    pub(crate) fn once(
+        &self,
+        arguments: &[String],
+        variables: &[(&str, &str)],
+    ) -> Result<Sample, Box<dyn Error>> {
         let told = Command::new(std::env::current_exe()?)
             .arg(MEASURE)
             .arg(&self.file)
             .args(arguments)
             .env_clear()
-            .env("AVP_TYPE", "vault")
-            .env("AVP_AUTH_TYPE", "token")
-            .env("VAULT_TOKEN", "root")
-            .env("VAULT_ADDR", vault)
+            .envs(variables.iter().copied())
             .stderr(Stdio::inherit())
             .output()?;
         let told = String::from_utf8(told.stdout)?;

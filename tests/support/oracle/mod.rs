@@ -9,6 +9,7 @@ mod input;
 mod modifier;
 mod readers;
 mod settings;
+mod sops;
 mod split;
 
 /// Panics when an input shows a fault.
@@ -20,5 +21,11 @@ pub(crate) const TARGETS: &[(&str, Check)] = &[
     ("grammar", grammar::check),
     ("modifier", modifier::check),
     ("settings", settings::check),
+    ("sops-binary", sops::binary),
+    ("sops-dotenv", sops::dotenv),
+    ("sops-ini", sops::ini),
+    ("sops-json", sops::json),
+    ("sops-metadata", sops::metadata),
+    ("sops-yaml", sops::yaml),
     ("split", split::check),
 ];

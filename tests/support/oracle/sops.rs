@@ -1,0 +1,147 @@
+//! SOPS files: what we encrypt we open again, with the same values, and print so that it says the same once more; what
+//! others say is read or refused.
+
+use std::sync::LazyLock;
+
+use manifuse::secret::{Map, Value};
+use manifuse::sops::{Decrypted, Encrypted, Error, Format, Keyring, Layout, MacCheck, Recipe};
+
+use super::input;
+use crate::support::expectation::to_tree;
+use crate::support::sops_bundle::cases;
+use crate::support::sops_keys::{data_key, deadline, keyring, wait};
+use crate::support::tree::Tree;
+
+/// The recorded files, whose keys open what grows out of them.
+const FILES: &str = include_str!("../../golden/sops/yaml.txt");
+
+/// A recipient whose key is at hand.
+const RECIPIENT: &str = include_str!("../../golden/stream/test.agekey");
+
+static KEYS: LazyLock<Keyring> = LazyLock::new(|| {
+    let mut keys: Vec<String> = cases(FILES)
+        .into_iter()
+        .flat_map(|case| case.keys)
+        .collect();
+    keys.push(RECIPIENT.to_owned());
+    let lines = keys.iter().flat_map(|text| text.lines());
+    let keys: Vec<&str> = lines.filter(|line| !line.starts_with('#')).collect();
+    keyring([("SOPS_AGE_KEY", keys.join(" "))])
+});
+
+static RECIPE: LazyLock<Recipe> = LazyLock::new(|| {
+    let lines = RECIPIENT.lines();
+    let mut public = lines.filter_map(|line| line.split("public key: ").nth(1));
+    let mut recipe = Recipe::default();
+    recipe.add_age(public.next().unwrap()).unwrap();
+    recipe
+});
+
+/// Longer messages are pages.
+const LONGEST_MESSAGE: usize = 20_000;
+
+pub(super) fn yaml(input: &[u8]) {
+    check(input, Format::Yaml);
+}
+
+pub(super) fn json(input: &[u8]) {
+    check(input, Format::Json);
+}
+
+pub(super) fn dotenv(input: &[u8]) {
+    check(input, Format::Dotenv);
+}
+
+pub(super) fn ini(input: &[u8]) {
+    check(input, Format::Ini);
+}
+
+pub(super) fn binary(input: &[u8]) {
+    check(input, Format::Binary);
+}
+
+/// A `sops` block alone: one in braces is that of a JSON file, one with a section's head that of an INI file, any other
+/// that of a dotenv file.
+pub(super) fn metadata(input: &[u8]) {
+    let Ok(text) = std::str::from_utf8(input) else {
+        return;
+    };
+    let (text, format) = match text.chars().next() {
+        Some('{') => (format!(r#"{{"a":"","sops":{text}}}"#), Format::Json),
+        Some('[') => (text.to_owned(), Format::Ini),
+        _ => (text.to_owned(), Format::Dotenv),
+    };
+    match Encrypted::parse(&text, format) {
+        Ok(encrypted) => drop(data_key(&encrypted, &KEYS).map_err(|error| told(&error))),
+        Err(error) => told(&error),
+    }
+}
+
+fn check(input: &[u8], format: Format) {
+    let marked;
+    let mut input = input;
+    if let Ok(text) = std::str::from_utf8(input) {
+        marked = input::marked(text);
+        input = marked.as_bytes();
+        match opened(&marked, format) {
+            Ok(decrypted) => print(&decrypted),
+            Err(error) if input::marks_are_values(&marked) => told(&error),
+            Err(_) => {}
+        }
+    }
+    let Some(values) = round(input, format) else {
+        return;
+    };
+    let (printed, values) = values;
+    // A format that cannot hold all that it is read to (a comment's end in an INI value) says something else.
+    if matches!(format, Format::Ini | Format::Dotenv) {
+        return;
+    }
+    let (again, same) = round(&printed, format).expect("what we print can be encrypted");
+    assert_eq!(same, values, "{}", String::from_utf8_lossy(&printed));
+    assert_eq!(again, printed, "{}", String::from_utf8_lossy(&printed));
+}
+
+fn opened(text: &str, format: Format) -> Result<Decrypted, Error> {
+    let encrypted = Encrypted::parse(text, format)?;
+    let key = data_key(&encrypted, &KEYS)?;
+    encrypted.decrypt(&key, MacCheck::Required)
+}
+
+/// What a text becomes when it was encrypted and decrypted again: printed, and as values. `None` if it is refused.
+fn round(text: &[u8], format: Format) -> Option<(Vec<u8>, Vec<Tree>)> {
+    let layout = Layout::default();
+    let encrypted = wait(RECIPE.encrypt(text, (format, format), layout, &KEYS, deadline()));
+    let encrypted = match encrypted {
+        Ok(encrypted) => String::from_utf8(encrypted).expect("encrypted files are texts"),
+        Err(error) => {
+            told(&error);
+            return None;
+        }
+    };
+    let decrypted = opened(&encrypted, format).expect("we open what we made");
+    let printed = decrypted
+        .write(format, layout)
+        .expect("it was read from it");
+    let values: Vec<Map> = decrypted.into_documents();
+    let trees = values.into_iter().map(|map| to_tree(&Value::Map(map)));
+    Some((printed.to_vec(), trees.collect()))
+}
+
+/// Any format prints it or says why not.
+fn print(decrypted: &Decrypted) {
+    for format in ["yaml", "json", "dotenv", "ini", "binary"] {
+        let format = Format::of_name(format).unwrap();
+        drop(
+            decrypted
+                .write(format, Layout::default())
+                .map_err(|error| told(&error)),
+        );
+    }
+}
+
+fn told(error: &Error) {
+    let text = format!("{error} {:?}", error.causes());
+    input::check_text(&text);
+    assert!(text.len() < LONGEST_MESSAGE, "{} bytes", text.len());
+}
