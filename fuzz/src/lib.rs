@@ -4,6 +4,7 @@ use std::panic;
 use std::sync::Once;
 
 #[path = "../../tests/support"]
+#[expect(dead_code, reason = "the tests need more of it")]
 mod support {
     pub(crate) mod bundle;
     pub(crate) mod core_yaml;

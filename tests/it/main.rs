@@ -27,6 +27,8 @@ mod live_golden;
 #[cfg(test)]
 mod live_sops;
 #[cfg(test)]
+mod live_transit;
+#[cfg(test)]
 mod live_vault;
 #[cfg(test)]
 mod live_yaml;
