@@ -115,12 +115,16 @@ impl From<http::Error> for Error {
 }
 
 /// The words of a service or of its client in one line, without credentials. Behind the first line stands what was signed
-/// (with a session's token), behind `stderr` what a command of the user's printed.
+/// (with a session's token), behind `stderr` what a command of the
+/// user's printed, in `body=<` the whole of an answer.
 pub(super) fn words(text: &str, secrets: &[Text]) -> String {
     let mut text = text.lines().next().unwrap_or_default().trim().to_owned();
-    if let Some(end) = text.to_ascii_lowercase().find("stderr") {
-        text.truncate(end);
-    }
+    let lower = text.to_ascii_lowercase();
+    let end = ["stderr", ", body=<"]
+        .iter()
+        .filter_map(|mark| lower.find(mark))
+        .min();
+    text.truncate(end.unwrap_or(text.len()));
     // Striking out a very short one would tell it by the gaps.
     let long = |secret: &&str| secret.len() >= 4;
     for secret in secrets.iter().filter_map(Text::expose_str).filter(long) {

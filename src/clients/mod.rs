@@ -6,7 +6,11 @@
 mod address;
 #[cfg(feature = "aws")]
 pub mod aws;
+#[cfg(feature = "azure")]
+pub mod azure;
 pub mod cloud;
+#[cfg(feature = "gcp")]
+pub mod gcp;
 pub mod http;
 pub mod proxy;
 pub mod rate;

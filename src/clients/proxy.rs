@@ -131,6 +131,12 @@ impl Proxies {
         })
     }
 
+    /// For the library, where one client goes to many servers.
+    #[cfg(feature = "azure")]
+    pub(crate) fn into_rule(self) -> reqwest::Proxy {
+        reqwest::Proxy::custom(move |url| self.toward(url).map(|proxy| proxy.url.clone()))
+    }
+
     /// What leads to a URL: its own scheme counts, also after a redirect.
     pub(crate) fn toward(&self, url: &Url) -> Option<&Proxy> {
         let proxy = match url.scheme() {

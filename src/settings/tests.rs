@@ -411,8 +411,8 @@ fn what_is_set_for_us_without_effect_is_warned_of() {
         ),
         (
             &[("AWS_REGION", "plain"), ("AVP_TYPE", "sops")],
-            "AWS_PROFILE: CANARY\n",
-            "AWS_PROFILE in c.yaml is not read by this version",
+            "AZURE_USERNAME: CANARY\n",
+            "AZURE_USERNAME in c.yaml is not read by this version",
         ),
         (
             &[("VAULT_WRAP_TTL", "1m")],

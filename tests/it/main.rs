@@ -9,6 +9,8 @@ mod canary;
 #[cfg(test)]
 mod cli;
 #[cfg(test)]
+mod clouds;
+#[cfg(test)]
 mod config;
 #[cfg(test)]
 mod corpus;
@@ -22,6 +24,8 @@ mod expand;
 mod golden;
 #[cfg(test)]
 mod house;
+#[cfg(test)]
+mod key_servers;
 #[cfg(test)]
 mod live_golden;
 #[cfg(test)]

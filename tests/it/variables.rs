@@ -11,8 +11,11 @@ use crate::support::server::{Reply, Server};
 
 /// A variable, the file of its test, and the test's name.
 const EFFECTS: &[(&str, &str, &str)] = {
+    const AWS: &str = "tests/it/clouds/aws.rs";
+    const AZURE: &str = "tests/it/clouds/azure.rs";
     const BAD_INPUT: &str = "tests/it/vault/bad_input.rs";
     const CACHE: &str = "tests/it/vault/cache.rs";
+    const GCP: &str = "tests/it/clouds/gcp.rs";
     const LOGINS: &str = "tests/it/vault/logins.rs";
     const NETWORK: &str = "tests/it/vault/network.rs";
     const READ: &str = "tests/it/vault/read.rs";
@@ -144,6 +147,169 @@ const EFFECTS: &[(&str, &str, &str)] = {
             "VAULT_HEADERS",
             NETWORK,
             "headers_of_the_settings_go_with_every_request",
+        ),
+        ("AWS_ACCESS_KEY_ID", AWS, "static_keys_sign_each_request"),
+        (
+            "AWS_SECRET_ACCESS_KEY",
+            AWS,
+            "static_keys_sign_each_request",
+        ),
+        ("AWS_SESSION_TOKEN", AWS, "static_keys_sign_each_request"),
+        (
+            "AWS_PROFILE",
+            AWS,
+            "profiles_come_from_files_and_a_named_one_wins",
+        ),
+        (
+            "AWS_CONFIG_FILE",
+            AWS,
+            "profiles_come_from_files_and_a_named_one_wins",
+        ),
+        (
+            "AWS_SHARED_CREDENTIALS_FILE",
+            AWS,
+            "profiles_come_from_files_and_a_named_one_wins",
+        ),
+        (
+            "AWS_WEB_IDENTITY_TOKEN_FILE",
+            AWS,
+            "a_web_identity_is_exchanged_for_keys",
+        ),
+        ("AWS_ROLE_ARN", AWS, "a_web_identity_is_exchanged_for_keys"),
+        (
+            "AWS_ROLE_SESSION_NAME",
+            AWS,
+            "a_web_identity_is_exchanged_for_keys",
+        ),
+        (
+            "AWS_CONTAINER_CREDENTIALS_RELATIVE_URI",
+            AWS,
+            "a_container_gives_keys",
+        ),
+        (
+            "AWS_CONTAINER_CREDENTIALS_FULL_URI",
+            AWS,
+            "a_container_gives_keys",
+        ),
+        (
+            "AWS_CONTAINER_AUTHORIZATION_TOKEN",
+            AWS,
+            "a_container_gives_keys",
+        ),
+        (
+            "AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE",
+            AWS,
+            "a_container_gives_keys",
+        ),
+        (
+            "AWS_EC2_METADATA_DISABLED",
+            AWS,
+            "the_metadata_of_an_instance_give_keys",
+        ),
+        (
+            "AWS_EC2_METADATA_SERVICE_ENDPOINT",
+            AWS,
+            "the_metadata_of_an_instance_give_keys",
+        ),
+        ("AWS_CA_BUNDLE", AWS, "the_bundle_of_roots_is_trusted"),
+        ("AWS_ENDPOINT_URL", AWS, "static_keys_sign_each_request"),
+        (
+            "AWS_ENDPOINT_URL_KMS",
+            AWS,
+            "a_web_identity_is_exchanged_for_keys",
+        ),
+        (
+            "AWS_ENDPOINT_URL_STS",
+            AWS,
+            "a_web_identity_is_exchanged_for_keys",
+        ),
+        (
+            "AWS_IGNORE_CONFIGURED_ENDPOINT_URLS",
+            AWS,
+            "addresses_follow_the_key_and_the_settings",
+        ),
+        (
+            "AWS_USE_FIPS_ENDPOINT",
+            AWS,
+            "addresses_follow_the_key_and_the_settings",
+        ),
+        (
+            "AWS_USE_DUALSTACK_ENDPOINT",
+            AWS,
+            "addresses_follow_the_key_and_the_settings",
+        ),
+        ("AWS_MAX_ATTEMPTS", AWS, "tries_are_repeated_and_counted"),
+        (
+            "AZURE_TENANT_ID",
+            AZURE,
+            "a_secret_of_an_application_is_a_login",
+        ),
+        (
+            "AZURE_CLIENT_ID",
+            AZURE,
+            "a_secret_of_an_application_is_a_login",
+        ),
+        (
+            "AZURE_CLIENT_SECRET",
+            AZURE,
+            "a_secret_of_an_application_is_a_login",
+        ),
+        (
+            "AZURE_CLIENT_CERTIFICATE_PATH",
+            AZURE,
+            "a_certificate_is_a_login_by_a_signed_statement",
+        ),
+        (
+            "AZURE_CLIENT_SEND_CERTIFICATE_CHAIN",
+            AZURE,
+            "a_certificate_is_a_login_by_a_signed_statement",
+        ),
+        (
+            "AZURE_FEDERATED_TOKEN_FILE",
+            AZURE,
+            "a_workloads_token_is_a_login",
+        ),
+        (
+            "AZURE_AUTHORITY_HOST",
+            AZURE,
+            "a_secret_of_an_application_is_a_login",
+        ),
+        ("IDENTITY_ENDPOINT", AZURE, "a_managed_identity_is_a_login"),
+        ("IDENTITY_HEADER", AZURE, "a_managed_identity_is_a_login"),
+        (
+            "GOOGLE_APPLICATION_CREDENTIALS",
+            GCP,
+            "credentials_are_looked_for_in_the_order_of_sops",
+        ),
+        (
+            "GOOGLE_CREDENTIALS",
+            GCP,
+            "credentials_are_looked_for_in_the_order_of_sops",
+        ),
+        (
+            "GOOGLE_OAUTH_ACCESS_TOKEN",
+            GCP,
+            "credentials_are_looked_for_in_the_order_of_sops",
+        ),
+        (
+            "CLOUDSDK_CONFIG",
+            GCP,
+            "credentials_are_looked_for_in_the_order_of_sops",
+        ),
+        (
+            "GCE_METADATA_HOST",
+            GCP,
+            "credentials_are_looked_for_in_the_order_of_sops",
+        ),
+        (
+            "SOPS_GCP_KMS_ENDPOINT",
+            GCP,
+            "addresses_follow_the_settings",
+        ),
+        (
+            "SOPS_GCP_KMS_UNIVERSE_DOMAIN",
+            GCP,
+            "addresses_follow_the_settings",
         ),
         ("SOPS_AGE_KEY", SOPS, "keys_come_from_everywhere"),
         ("SOPS_AGE_KEY_FILE", SOPS, "keys_come_from_everywhere"),

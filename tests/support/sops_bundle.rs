@@ -18,6 +18,8 @@ pub(crate) struct Case {
     pub(crate) printed: Option<Vec<u8>>,
     /// What sops prints as JSON, if that is another format.
     pub(crate) json: Option<Vec<u8>>,
+    /// What a key service was asked, and what it answered.
+    pub(crate) exchanges: Vec<serde_json::Value>,
     /// The arguments of a run of sops.
     pub(crate) args: Vec<String>,
     /// The files that lie there.
@@ -83,6 +85,7 @@ fn field(case: &mut Case, word: &str, rest: &str, text: Vec<u8>, keys: &BTreeMap
         }
         "expect" => rest.clone_into(&mut case.expect),
         "encrypted" => case.encrypted = String::from_utf8(text).unwrap(),
+        "exchange" => case.exchanges.push(serde_json::from_slice(&text).unwrap()),
         "json" => case.json = Some(text),
         "args" => case.args = serde_json::from_str(rest).unwrap(),
         "file" => case.files.push((rest.to_owned(), text)),

@@ -20,27 +20,25 @@ pub fn explain<E>(
 where
     E: ProvideErrorMetadata + StdError + 'static,
 {
+    let unreadable = |status: u16| {
+        let message = format!("{service} answered {call} with {status} and something unreadable");
+        Error::new(ErrorKind::Malformed, message)
+    };
     match error {
+        SdkError::ServiceError(refused) if refused.raw().status().is_success() => {
+            unreadable(refused.raw().status().as_u16())
+        }
         SdkError::ServiceError(refused) => {
             let status = refused.raw().status().as_u16();
             let message = format!("{service} answered {call} with {status}");
-            refusal(
-                ErrorKind::of_status(status),
-                message,
-                refused.err().meta(),
-                secrets,
-            )
+            let kind = ErrorKind::of_status(status);
+            refusal(kind, message, refused.err().meta(), secrets)
         }
         SdkError::TimeoutError(_) => {
             let message = format!("{service} did not answer {call} in time");
             Error::new(ErrorKind::Unreachable, message)
         }
-        SdkError::ResponseError(answer) => {
-            let status = answer.raw().status().as_u16();
-            let message =
-                format!("{service} answered {call} with {status} and something unreadable");
-            Error::new(ErrorKind::Malformed, message)
-        }
+        SdkError::ResponseError(answer) => unreadable(answer.raw().status().as_u16()),
         other => {
             let credentials = chain(other).find_map(<dyn StdError>::downcast_ref);
             let no_connection = || {

@@ -25,8 +25,8 @@ use super::cloud::{Error, ErrorKind};
 use crate::env::{Environment, Options};
 use crate::secret::Text;
 
-/// The variables that the SDK reads. Each may also come as a setting.
-pub const VARIABLES: [&str; 28] = [
+/// Variables that the SDK reads and that may also come as settings; all others it sees as the environment has them.
+pub const VARIABLES: [&str; 23] = [
     "AWS_ACCESS_KEY_ID",
     "AWS_CA_BUNDLE",
     "AWS_CONFIG_FILE",
@@ -36,17 +36,12 @@ pub const VARIABLES: [&str; 28] = [
     "AWS_CONTAINER_CREDENTIALS_RELATIVE_URI",
     "AWS_EC2_METADATA_DISABLED",
     "AWS_EC2_METADATA_SERVICE_ENDPOINT",
-    "AWS_EC2_METADATA_SERVICE_ENDPOINT_MODE",
-    "AWS_EC2_METADATA_V1_DISABLED",
     "AWS_ENDPOINT_URL",
     "AWS_ENDPOINT_URL_KMS",
-    "AWS_ENDPOINT_URL_SSO",
-    "AWS_ENDPOINT_URL_SSO_OIDC",
     "AWS_ENDPOINT_URL_STS",
     "AWS_IGNORE_CONFIGURED_ENDPOINT_URLS",
     "AWS_MAX_ATTEMPTS",
     "AWS_PROFILE",
-    "AWS_RETRY_MODE",
     "AWS_ROLE_ARN",
     "AWS_ROLE_SESSION_NAME",
     "AWS_SECRET_ACCESS_KEY",
@@ -58,7 +53,7 @@ pub const VARIABLES: [&str; 28] = [
 ];
 
 /// What only the operator may say: a file of profiles can name a command, an address gets tokens sent to it.
-const OPERATORS: [&str; 11] = [
+const OPERATORS: [&str; 9] = [
     "AWS_CA_BUNDLE",
     "AWS_CONFIG_FILE",
     "AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE",
@@ -66,8 +61,6 @@ const OPERATORS: [&str; 11] = [
     "AWS_EC2_METADATA_SERVICE_ENDPOINT",
     "AWS_ENDPOINT_URL",
     "AWS_ENDPOINT_URL_KMS",
-    "AWS_ENDPOINT_URL_SSO",
-    "AWS_ENDPOINT_URL_SSO_OIDC",
     "AWS_ENDPOINT_URL_STS",
     "AWS_SHARED_CREDENTIALS_FILE",
 ];
@@ -125,6 +118,8 @@ impl Aws {
     pub fn new(options: &Options, environment: &Environment, keys: Option<Keys>) -> Self {
         let own = |(name, value): (&str, &str)| (name.to_owned(), value.to_owned());
         let mut variables: HashMap<_, _> = environment.iter().map(own).collect();
+        // A further mode would be another number of tries for the same deadline.
+        variables.remove("AWS_RETRY_MODE");
         for name in VARIABLES {
             let is_strange = OPERATORS.contains(&name) && options.is_set_by_application(name);
             if let Some(value) = options.text(name).filter(|_| !is_strange) {

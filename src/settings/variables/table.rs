@@ -197,82 +197,94 @@ pub const VARIABLES: &[Variable] = &[
     not_yet("OP_CONNECT_HOST", "1passwordconnect", "the address"),
     not_yet("OP_CONNECT_TOKEN", "1passwordconnect", "the token"),
     not_yet("AWS_REGION", AWS, "the region; us-east-2 without it"),
-    not_yet("AWS_ACCESS_KEY_ID", AWS, "the key's id"),
-    not_yet("AWS_SECRET_ACCESS_KEY", AWS, "the key"),
-    not_yet("AWS_SESSION_TOKEN", AWS, "the session"),
-    not_yet("AWS_PROFILE", AWS, "the profile"),
-    not_yet("AWS_CONFIG_FILE", AWS, "the file of profiles"),
-    not_yet(
+    setting("AWS_ACCESS_KEY_ID", AWS, "the key's id"),
+    secret("AWS_SECRET_ACCESS_KEY", AWS, "the key"),
+    secret("AWS_SESSION_TOKEN", AWS, "the session"),
+    setting("AWS_PROFILE", AWS, "the profile"),
+    setting("AWS_CONFIG_FILE", AWS, "the file of profiles"),
+    setting(
         "AWS_SHARED_CREDENTIALS_FILE",
         AWS,
         "the file of credentials",
     ),
-    not_yet("AWS_WEB_IDENTITY_TOKEN_FILE", AWS, "the file of a token"),
-    not_yet("AWS_ROLE_ARN", AWS, "the role for that token"),
-    not_yet("AWS_ROLE_SESSION_NAME", AWS, "the name of its session"),
-    not_yet(
+    setting("AWS_WEB_IDENTITY_TOKEN_FILE", AWS, "the file of a token"),
+    setting("AWS_ROLE_ARN", AWS, "the role for that token"),
+    setting("AWS_ROLE_SESSION_NAME", AWS, "the name of its session"),
+    setting(
         "AWS_CONTAINER_CREDENTIALS_RELATIVE_URI",
         AWS,
         "where a container gets credentials",
     ),
-    not_yet(
+    setting(
         "AWS_CONTAINER_CREDENTIALS_FULL_URI",
         AWS,
         "the same, in full",
     ),
-    not_yet("AWS_CONTAINER_AUTHORIZATION_TOKEN", AWS, "the token for it"),
-    not_yet(
+    secret("AWS_CONTAINER_AUTHORIZATION_TOKEN", AWS, "the token for it"),
+    setting(
         "AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE",
         AWS,
         "the file of that token",
     ),
-    not_yet(
+    setting(
         "AWS_EC2_METADATA_DISABLED",
         AWS,
         "whether to ask no instance metadata",
     ),
-    not_yet("AWS_EC2_METADATA_SERVICE_ENDPOINT", AWS, "where to ask it"),
-    not_yet("AWS_CA_BUNDLE", AWS, "the roots to trust"),
-    not_yet("AWS_ENDPOINT_URL", AWS, "the address of all services"),
+    setting("AWS_EC2_METADATA_SERVICE_ENDPOINT", AWS, "where to ask it"),
+    setting("AWS_CA_BUNDLE", AWS, "the roots to trust"),
+    setting("AWS_ENDPOINT_URL", AWS, "the address of all services"),
+    setting("AWS_ENDPOINT_URL_KMS", "sops: AWS", "the address of KMS"),
+    setting("AWS_ENDPOINT_URL_STS", AWS, "the address of STS"),
     not_yet(
         "AWS_ENDPOINT_URL_SECRETS_MANAGER",
         AWS,
         "the address of this one",
     ),
-    not_yet(
+    setting(
         "AWS_IGNORE_CONFIGURED_ENDPOINT_URLS",
         AWS,
         "whether to use neither",
     ),
-    not_yet(
+    setting(
         "AWS_USE_FIPS_ENDPOINT",
         AWS,
         "whether to use FIPS addresses",
     ),
-    not_yet(
+    setting(
         "AWS_USE_DUALSTACK_ENDPOINT",
         AWS,
         "whether to use IPv6 addresses",
     ),
-    not_yet("AWS_MAX_ATTEMPTS", AWS, "how often to try"),
-    not_yet("AWS_RETRY_MODE", AWS, "how to try again"),
-    not_yet("AZURE_TENANT_ID", AZURE, "the tenant"),
-    not_yet("AZURE_CLIENT_ID", AZURE, "the application"),
-    not_yet("AZURE_CLIENT_SECRET", AZURE, "its secret"),
-    not_yet("AZURE_CLIENT_CERTIFICATE_PATH", AZURE, "its certificate"),
+    setting("AWS_MAX_ATTEMPTS", AWS, "how often to try"),
+    ignored(
+        "AWS_RETRY_MODE",
+        AWS,
+        "how to try again",
+        "it is always the standard mode",
+    ),
+    setting("AZURE_TENANT_ID", AZURE, "the tenant"),
+    setting("AZURE_CLIENT_ID", AZURE, "the application"),
+    secret("AZURE_CLIENT_SECRET", AZURE, "its secret"),
+    setting("AZURE_CLIENT_CERTIFICATE_PATH", AZURE, "its certificate"),
     not_yet(
         "AZURE_CLIENT_CERTIFICATE_PASSWORD",
         AZURE,
         "the certificate's password",
     ),
+    setting(
+        "AZURE_CLIENT_SEND_CERTIFICATE_CHAIN",
+        AZURE,
+        "whether the certificate goes along",
+    ),
     not_yet("AZURE_USERNAME", AZURE, "a user"),
     not_yet("AZURE_PASSWORD", AZURE, "his password"),
-    not_yet(
+    setting(
         "AZURE_FEDERATED_TOKEN_FILE",
         AZURE,
         "the file of a workload's token",
     ),
-    not_yet("AZURE_AUTHORITY_HOST", AZURE, "where to log in"),
+    setting("AZURE_AUTHORITY_HOST", AZURE, "where to log in"),
     not_yet(
         "AZURE_ADDITIONALLY_ALLOWED_TENANTS",
         AZURE,
@@ -285,23 +297,47 @@ pub const VARIABLES: &[Variable] = &[
         "sops: Azure",
         "the application's certificate",
     ),
-    not_yet(
+    goes(
         "IDENTITY_ENDPOINT",
         AZURE,
         "where a managed identity gets tokens",
+        "Azure\'s client, which reads the process",
     ),
-    not_yet("IDENTITY_HEADER", AZURE, "the secret for it"),
+    row(
+        "IDENTITY_HEADER",
+        AZURE,
+        "the secret for it",
+        Fate::Goes("Azure\'s client, which reads the process"),
+        false,
+    ),
     not_yet("MSI_ENDPOINT", AZURE, "the same, older"),
     not_yet("IMDS_ENDPOINT", AZURE, "the same on Arc"),
-    not_yet(
+    setting(
         "GOOGLE_APPLICATION_CREDENTIALS",
         GCP,
         "the file of credentials",
     ),
-    not_yet("GOOGLE_CREDENTIALS", "sops: GCP", "the credentials"),
+    secret("GOOGLE_CREDENTIALS", "sops: GCP", "the credentials"),
+    secret("GOOGLE_OAUTH_ACCESS_TOKEN", "sops: GCP", "a token"),
     not_yet("GOOGLE_CLOUD_QUOTA_PROJECT", GCP, "the project that pays"),
-    not_yet("CLOUDSDK_CONFIG", GCP, "the folder of gcloud"),
-    not_yet("GCE_METADATA_HOST", GCP, "where to ask instance metadata"),
+    setting("CLOUDSDK_CONFIG", GCP, "the folder of gcloud"),
+    setting("GCE_METADATA_HOST", GCP, "where to ask instance metadata"),
+    setting(
+        "SOPS_GCP_KMS_ENDPOINT",
+        "sops: GCP",
+        "the address of Cloud KMS",
+    ),
+    setting(
+        "SOPS_GCP_KMS_UNIVERSE_DOMAIN",
+        "sops: GCP",
+        "the domain that Cloud KMS is in",
+    ),
+    ignored(
+        "SOPS_GCP_KMS_CLIENT_TYPE",
+        "sops: GCP",
+        "grpc or rest",
+        "the same calls are made either way",
+    ),
     secret("SOPS_AGE_KEY", "sops: age", "age identities"),
     setting("SOPS_AGE_KEY_FILE", "sops: age", "a file of age identities"),
     row(
@@ -442,6 +478,16 @@ pub const VARIABLES: &[Variable] = &[
         "generate",
         "how large a secret's file may be",
         FLAG,
+    ),
+    setting(
+        "MANIFUSE_SOPS_AZURE_VAULTS",
+        "sops: Azure",
+        "the vaults that may be asked",
+    ),
+    setting(
+        "MANIFUSE_SOPS_KEYS",
+        "sops",
+        "a folder of keys as Flux wants it",
     ),
     goes(
         "MANIFUSE_SOPS_STREAM_MAC",

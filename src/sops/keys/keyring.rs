@@ -7,6 +7,13 @@ use tokio::sync::OnceCell;
 use tokio::time::Instant;
 
 use super::age::Age;
+#[cfg(feature = "aws")]
+use super::aws::AwsKms;
+#[cfg(feature = "azure")]
+use super::azure::AzureKeyVault;
+use super::folder::{self, Folder};
+#[cfg(feature = "gcp")]
+use super::gcp::GcpKms;
 use super::opener::{Failure, Opener, Share, Threads};
 use super::pgp::Pgp;
 use super::vault::{ALLOWLIST, Transit};
@@ -18,14 +25,52 @@ use crate::sops::metadata::Metadata;
 /// All settings by which keys are found: the variable that SOPS knows, and the dotted name in `manifuse.yaml`. Without a
 /// name of our own they are only looked up.
 pub const SETTINGS: &[(&str, &str)] = &[
+    ("AWS_ACCESS_KEY_ID", ""),
+    ("AWS_CA_BUNDLE", ""),
+    ("AWS_CONFIG_FILE", ""),
+    ("AWS_CONTAINER_AUTHORIZATION_TOKEN", ""),
+    ("AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE", ""),
+    ("AWS_CONTAINER_CREDENTIALS_FULL_URI", ""),
+    ("AWS_CONTAINER_CREDENTIALS_RELATIVE_URI", ""),
+    ("AWS_EC2_METADATA_DISABLED", ""),
+    ("AWS_EC2_METADATA_SERVICE_ENDPOINT", ""),
+    ("AWS_ENDPOINT_URL", ""),
+    ("AWS_ENDPOINT_URL_KMS", ""),
+    ("AWS_ENDPOINT_URL_STS", ""),
+    ("AWS_IGNORE_CONFIGURED_ENDPOINT_URLS", ""),
+    ("AWS_MAX_ATTEMPTS", ""),
+    ("AWS_PROFILE", "aws.profile"),
+    ("AWS_ROLE_ARN", ""),
+    ("AWS_ROLE_SESSION_NAME", ""),
+    ("AWS_SECRET_ACCESS_KEY", ""),
+    ("AWS_SESSION_TOKEN", ""),
+    ("AWS_SHARED_CREDENTIALS_FILE", ""),
+    ("AWS_USE_DUALSTACK_ENDPOINT", ""),
+    ("AWS_USE_FIPS_ENDPOINT", ""),
+    ("AWS_WEB_IDENTITY_TOKEN_FILE", ""),
+    ("AZURE_AUTHORITY_HOST", ""),
+    ("AZURE_CLIENT_CERTIFICATE_PATH", ""),
+    ("AZURE_CLIENT_ID", ""),
+    ("AZURE_CLIENT_SECRET", ""),
+    ("AZURE_CLIENT_SEND_CERTIFICATE_CHAIN", ""),
+    ("AZURE_FEDERATED_TOKEN_FILE", ""),
+    ("AZURE_TENANT_ID", ""),
+    ("CLOUDSDK_CONFIG", ""),
+    ("GCE_METADATA_HOST", ""),
+    ("GOOGLE_APPLICATION_CREDENTIALS", "gcp.credentials"),
+    ("GOOGLE_CREDENTIALS", ""),
+    ("GOOGLE_OAUTH_ACCESS_TOKEN", ""),
     ("GNUPGHOME", ""),
     ("HOME", ""),
     ("MANIFUSE_PGP_KEY_FILE", "pgpKeyFile"),
+    ("MANIFUSE_SOPS_AZURE_VAULTS", "azure.vaults"),
     ("SOPS_AGE_KEY", ""),
     ("SOPS_AGE_KEY_CMD", ""),
     ("SOPS_AGE_KEY_FILE", "ageKeyFile"),
     ("SOPS_AGE_SSH_PRIVATE_KEY_CMD", ""),
     ("SOPS_AGE_SSH_PRIVATE_KEY_FILE", ""),
+    ("SOPS_GCP_KMS_ENDPOINT", ""),
+    ("SOPS_GCP_KMS_UNIVERSE_DOMAIN", ""),
     (ORDER, "decryptionOrder"),
     ("SOPS_GPG_EXEC", ""),
     (ALLOWLIST, "vault.allowlist"),
@@ -45,6 +90,7 @@ pub const SETTINGS: &[(&str, &str)] = &[
     ("VAULT_TLS_SERVER_NAME", "vault.tlsServerName"),
     ("VAULT_TOKEN", "vault.token"),
     ("XDG_CONFIG_HOME", ""),
+    folder::SETTING,
 ];
 
 /// Names the kinds that are tried first.
@@ -67,13 +113,29 @@ pub struct Keyring {
 type Attempt = Arc<OnceCell<Result<Arc<Share>, Failure>>>;
 
 impl Keyring {
-    /// The keys that settings lead to. The environment says only which proxy the system has.
+    /// The keys that settings lead to. The environment says what the clients of clouds and proxies take from it.
     pub fn new(options: &Options, environment: &Environment) -> Result<Self, InvalidOrder> {
+        let folder = || Folder::new(options);
         Ok(Self {
             order: order(options.text(ORDER).unwrap_or("age,pgp"))?,
             openers: vec![
                 (KeyKind::Age, Box::new(Threads::new(Age::new(options)))),
                 (KeyKind::Pgp, Box::new(Threads::new(Pgp::new(options)))),
+                #[cfg(feature = "aws")]
+                (
+                    KeyKind::AwsKms,
+                    Box::new(AwsKms::new(options, environment, folder())),
+                ),
+                #[cfg(feature = "gcp")]
+                (
+                    KeyKind::GcpKms,
+                    Box::new(GcpKms::new(options, environment, folder())),
+                ),
+                #[cfg(feature = "azure")]
+                (
+                    KeyKind::AzureKeyVault,
+                    Box::new(AzureKeyVault::new(options, environment, folder())),
+                ),
                 (KeyKind::Vault, Box::new(Transit::new(options, environment))),
             ],
             opened: Mutex::default(),

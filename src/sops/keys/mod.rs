@@ -1,7 +1,15 @@
 //! Master keys: each kind is a file or folder that unwraps a file's data key. They come together in the keyring.
 
 mod age;
+#[cfg(feature = "aws")]
+mod aws;
+#[cfg(feature = "azure")]
+mod azure;
 mod child;
+mod flux;
+mod folder;
+#[cfg(feature = "gcp")]
+mod gcp;
 mod identities;
 mod keyring;
 mod master;

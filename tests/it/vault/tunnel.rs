@@ -37,7 +37,7 @@ pub(crate) fn proxy(target: &str, greet: Greeting) -> (String, Arc<Mutex<Vec<Str
     (address, wishes)
 }
 
-fn connect(client: &mut TcpStream) -> io::Result<String> {
+pub(crate) fn connect(client: &mut TcpStream) -> io::Result<String> {
     let mut head = Vec::new();
     while !head.ends_with(b"\r\n\r\n") {
         head.push(byte(client)?);

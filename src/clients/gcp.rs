@@ -1,0 +1,336 @@
+//! Google Cloud: tokens from the credentials that its own tools use, and JSON calls with them.
+//!
+//! The official crate makes the tokens. It reads the process itself for `GCE_METADATA_HOST`, and for what an external account
+//! of AWS or of a program needs (`AWS_*`, `GOOGLE_EXTERNAL_ACCOUNT_ALLOW_EXECUTABLES`).
+
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use google_cloud_auth::credentials::{
+    AccessTokenCredentials, external_account, impersonated, mds, service_account, user_account,
+};
+use reqwest::Method;
+use serde_json::Value as Json;
+use tokio::sync::Mutex;
+use tokio::time::{Instant, timeout_at};
+
+use super::Address;
+use super::cloud::{Error, ErrorKind, chain, words};
+use super::http::{Call, Client, Config, Headers, Response};
+use super::proxy::Proxies;
+use super::retry::Policy;
+use super::tls::Tls;
+use crate::diagnostics::io_reason;
+use crate::env::{Environment, Options};
+use crate::secret::Text;
+
+const SCOPE: &str = "https://www.googleapis.com/auth/cloud-platform";
+
+/// The metadata server gives no token that lives shorter.
+const TOKEN_LIFE: Duration = Duration::from_mins(4);
+
+const RETRY: Policy = Policy {
+    retries: 4,
+    first_wait: Duration::from_millis(250),
+};
+
+const NO_CREDENTIALS: &str = "set GOOGLE_APPLICATION_CREDENTIALS, give the workload a service account, or run: gcloud auth application-default login";
+
+/// Where a token comes from.
+#[derive(Clone)]
+enum Source {
+    /// It was given.
+    Token(Text),
+    /// Credentials themselves, and what messages call them.
+    Json(Text, String),
+    /// A file of credentials.
+    File(PathBuf),
+    /// The metadata server.
+    Metadata,
+}
+
+/// The account's side of all clients of Google Cloud.
+pub struct Gcp {
+    source: Source,
+    metadata: Option<String>,
+    environment: Environment,
+    token: Mutex<Option<(Text, Instant)>>,
+}
+
+/// A service of Google Cloud.
+pub struct Service<'a> {
+    gcp: &'a Gcp,
+    name: &'static str,
+    client: Client,
+}
+
+impl Gcp {
+    /// Out of the settings and the environment, in the order of SOPS; `json` wins over all. What an application sets may
+    /// only be a token: credentials can name a file to send, and where to.
+    pub fn new(options: &Options, environment: &Environment, json: Option<(Text, String)>) -> Self {
+        let own = |name| {
+            options
+                .text(name)
+                .filter(|_| !options.is_set_by_application(name))
+        };
+        let given = || own("GOOGLE_CREDENTIALS").map(credentials);
+        let token = || {
+            Some(Source::Token(
+                options.text("GOOGLE_OAUTH_ACCESS_TOKEN")?.into(),
+            ))
+        };
+        let file = "GOOGLE_APPLICATION_CREDENTIALS";
+        let named = || {
+            own(file)?;
+            Some(Source::File(options.path(file)?))
+        };
+        let gcloud = || {
+            let folder = own("CLOUDSDK_CONFIG").map(PathBuf::from);
+            let file = folder
+                .or_else(|| gcloud(environment))?
+                .join("application_default_credentials.json");
+            file.exists().then_some(Source::File(file))
+        };
+        let json = json.map(|(json, place)| Source::Json(json, place));
+        let source = json
+            .or_else(given)
+            .or_else(token)
+            .or_else(named)
+            .or_else(gcloud);
+        Self {
+            source: source.unwrap_or(Source::Metadata),
+            metadata: own("GCE_METADATA_HOST").map(|host| format!("http://{host}")),
+            environment: environment.clone(),
+            token: Mutex::default(),
+        }
+    }
+
+    /// A service at an address.
+    pub fn service(&self, name: &'static str, address: Address) -> Result<Service<'_>, Error> {
+        let proxies = Proxies::of_environment(&self.environment, &address);
+        let proxies = proxies.map_err(|(variable, error)| {
+            Error::new(
+                ErrorKind::Settings,
+                format!("{variable} cannot be used: {error}"),
+            )
+        })?;
+        let client = Client::new(Config {
+            address,
+            tls: Tls::default(),
+            proxies,
+            srv: None,
+            headers: Headers::default(),
+            rate: None,
+            retry: RETRY,
+            timeout: None,
+            follow_redirect: false,
+        })?;
+        Ok(Service {
+            gcp: self,
+            name,
+            client,
+        })
+    }
+
+    /// A token that is good for some minutes. The crate would keep it fresh by a task, which ends with the runtime.
+    async fn token(&self, deadline: Instant) -> Result<Text, Error> {
+        if let Source::Token(token) = &self.source {
+            return Ok(token.clone());
+        }
+        let mut kept = self.token.lock().await;
+        if let Some((token, end)) = kept.as_ref().filter(|(_, end)| Instant::now() < *end) {
+            let _ = end;
+            return Ok(token.clone());
+        }
+        let (credentials, secrets) = self.credentials()?;
+        let asked = timeout_at(deadline, credentials.access_token()).await;
+        let late = || {
+            Error::new(
+                ErrorKind::Unreachable,
+                "the login to Google Cloud took too long",
+            )
+        };
+        let token = asked.map_err(|_| late().with_hint(NO_CREDENTIALS))?;
+        let token = Text::from(token.map_err(|error| no_login(&error, &secrets))?.token);
+        *kept = Some((token.clone(), Instant::now() + TOKEN_LIFE));
+        Ok(token)
+    }
+
+    /// What makes tokens, and the secrets in it.
+    fn credentials(&self) -> Result<(AccessTokenCredentials, Vec<Text>), Error> {
+        let (json, place) = match &self.source {
+            Source::Token(_) | Source::Metadata => {
+                let mut builder = mds::Builder::default().with_scopes([SCOPE]);
+                if let Some(endpoint) = &self.metadata {
+                    builder = builder.with_endpoint(endpoint);
+                }
+                let built = builder.build_access_token_credentials();
+                return Ok((
+                    built.map_err(|_| unusable("the metadata server"))?,
+                    Vec::new(),
+                ));
+            }
+            Source::Json(json, place) => (json.clone(), place.clone()),
+            Source::File(path) => (read(path)?, path.display().to_string()),
+        };
+        // The parser's words could quote the file.
+        let json: Json = serde_json::from_slice(json.expose()).map_err(|_| {
+            Error::new(
+                ErrorKind::Settings,
+                format!("the credentials in {place} are not JSON"),
+            )
+        })?;
+        let secrets = secrets(&json);
+        Ok((build(json, &place)?, secrets))
+    }
+}
+
+/// A path if there is such a file, else the credentials themselves.
+fn credentials(text: &str) -> Source {
+    if Path::new(text).exists() {
+        Source::File(text.into())
+    } else {
+        Source::Json(text.into(), "GOOGLE_CREDENTIALS".to_owned())
+    }
+}
+
+/// The folder of the program gcloud.
+fn gcloud(environment: &Environment) -> Option<PathBuf> {
+    let folder = |name, below: &str| Some(Path::new(environment.get(name)?).join(below));
+    if cfg!(windows) {
+        folder("APPDATA", "gcloud")
+    } else {
+        folder("HOME", ".config/gcloud")
+    }
+}
+
+fn read(path: &Path) -> Result<Text, Error> {
+    let wrong = |error: io::Error| {
+        let reason = io_reason(&error);
+        Error::new(
+            ErrorKind::Settings,
+            format!(
+                "the credentials in {} cannot be read: {reason}",
+                path.display()
+            ),
+        )
+    };
+    fs::read(path).map(Text::from).map_err(wrong)
+}
+
+fn build(json: Json, place: &str) -> Result<AccessTokenCredentials, Error> {
+    let built = match json["type"].as_str() {
+        Some("service_account") => {
+            let access = service_account::AccessSpecifier::from_scopes([SCOPE]);
+            let builder = service_account::Builder::new(json).with_access_specifier(access);
+            builder.build_access_token_credentials()
+        }
+        Some("authorized_user") => {
+            user_account::Builder::new(json).build_access_token_credentials()
+        }
+        Some("external_account") => {
+            let builder = external_account::Builder::new(json).with_scopes([SCOPE]);
+            builder.build_access_token_credentials()
+        }
+        Some("impersonated_service_account") => {
+            let builder = impersonated::Builder::new(json).with_scopes([SCOPE]);
+            builder.build_access_token_credentials()
+        }
+        _ => {
+            let message = format!("the credentials in {place} are of a type that is not known");
+            return Err(Error::new(ErrorKind::Settings, message));
+        }
+    };
+    built.map_err(|_| unusable(place))
+}
+
+/// The crate's words could quote the credentials.
+fn unusable(place: &str) -> Error {
+    let message = format!("the credentials in {place} cannot be used: a field is missing or wrong");
+    Error::new(ErrorKind::Settings, message)
+}
+
+/// What of credentials must not come back in anybody's words.
+fn secrets(json: &Json) -> Vec<Text> {
+    let fields = ["private_key", "refresh_token", "client_secret"];
+    let found = fields.iter().filter_map(|field| json[*field].as_str());
+    found.map(Text::from).collect()
+}
+
+fn no_login(error: &google_cloud_auth::errors::CredentialsError, secrets: &[Text]) -> Error {
+    let kind = if error.is_transient() {
+        ErrorKind::Unreachable
+    } else {
+        ErrorKind::Denied
+    };
+    let texts = chain(error).map(|error| words(&error.to_string(), secrets));
+    let mut texts: Vec<String> = texts.filter(|text| !text.is_empty()).collect();
+    texts.dedup();
+    let cause = texts.last().cloned().unwrap_or_default();
+    Error::new(kind, "the login to Google Cloud failed")
+        .with_cause(cause)
+        .with_hint(NO_CREDENTIALS)
+}
+
+impl Service<'_> {
+    /// Posts JSON and gives the answer back, if it is a success.
+    pub async fn post(
+        &self,
+        path: String,
+        body: Text,
+        deadline: Instant,
+    ) -> Result<Response, Error> {
+        let token = self.gcp.token(deadline).await?;
+        let bearer = Text::from([b"Bearer ", token.expose()].concat());
+        let call = Call {
+            method: Method::POST,
+            headers: vec![("Authorization", bearer)],
+            ..Call::put(path, body)
+        };
+        let response = self.client.send(&call, deadline).await?;
+        if response.is_success() {
+            return Ok(response);
+        }
+        Err(self.refusal(&response, &token))
+    }
+
+    fn refusal(&self, response: &Response, token: &Text) -> Error {
+        let status = response.status;
+        let message = format!("{} answered {status}", self.name);
+        let error = Error::new(ErrorKind::of_status(status), message);
+        let body: Json = serde_json::from_slice(response.body.expose()).unwrap_or_default();
+        let part = |name: &str| {
+            body["error"][name]
+                .as_str()
+                .map(|text| words(text, std::slice::from_ref(token)))
+        };
+        let parts: Vec<String> = [part("status"), part("message")]
+            .into_iter()
+            .flatten()
+            .collect();
+        error.with_cause(parts.join(": "))
+    }
+}
+
+/// The checksum by which Google's services guard what they are sent and send (CRC-32C, RFC 3720).
+pub fn crc32c(bytes: &[u8]) -> u32 {
+    let bit = |crc: u32| (crc >> 1) ^ (0x82F6_3B78 * (crc & 1));
+    let byte = |crc: u32, byte: &u8| (0..8).fold(crc ^ u32::from(*byte), |crc, _| bit(crc));
+    !bytes.iter().fold(!0, byte)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// RFC 3720, B.4.
+    #[test]
+    fn the_checksum_is_crc32c() {
+        assert_eq!(crc32c(&[0; 32]), 0x8A91_36AA);
+        assert_eq!(crc32c(&[0xff; 32]), 0x62A8_AB43);
+        assert_eq!(crc32c(b"123456789"), 0xE306_9283);
+        assert_eq!(crc32c(b""), 0);
+    }
+}

@@ -1,0 +1,87 @@
+//! Key files, read with a bound: those that settings name, and a folder of them as Flux wants its Secret of keys
+//! (`*.agekey`, `*.asc`, `sops.vault-token`, …), mounted or written by hand.
+
+use std::fs::{self, File};
+use std::io::{self, Read as _};
+use std::path::{Path, PathBuf};
+
+use zeroize::Zeroizing;
+
+use crate::env::Options;
+
+/// The setting that names the folder.
+pub(super) const SETTING: (&str, &str) = ("MANIFUSE_SOPS_KEYS", "keys");
+
+/// Key files are small; a larger one is a mistake.
+pub(super) const MAX_FILE: u64 = 16 << 20;
+/// A Secret has room for far fewer.
+const MAX_ENTRIES: usize = 10_000;
+
+/// The folder.
+#[derive(Clone, Debug)]
+pub(super) struct Folder {
+    path: PathBuf,
+}
+
+/// One of its files.
+pub(super) struct KeyFile {
+    /// What messages call it.
+    pub(super) place: String,
+    pub(super) text: io::Result<Zeroizing<Vec<u8>>>,
+}
+
+impl Folder {
+    /// The folder that is set.
+    pub(super) fn new(options: &Options) -> Option<Self> {
+        let path = options.path(SETTING.0)?;
+        Some(Self { path })
+    }
+
+    /// The files whose names end so (`.asc`), sorted, or the one file of that name (`sops.vault-token`), if it is
+    /// there. A folder that cannot be read is a file that cannot be.
+    pub(super) fn files(&self, name: &str) -> Vec<KeyFile> {
+        let names = match self.names(name) {
+            Ok(names) => names,
+            Err(error) => {
+                return vec![KeyFile {
+                    place: self.path.display().to_string(),
+                    text: Err(error),
+                }];
+            }
+        };
+        let file = |path: PathBuf| KeyFile {
+            place: path.display().to_string(),
+            text: read(&path),
+        };
+        names.into_iter().map(file).collect()
+    }
+
+    fn names(&self, name: &str) -> io::Result<Vec<PathBuf>> {
+        let mut found = Vec::new();
+        for entry in fs::read_dir(&self.path)?.take(MAX_ENTRIES) {
+            let path = entry?.path();
+            let own = path.file_name().and_then(|own| own.to_str());
+            if own.is_some_and(|own| own == name || (name.starts_with('.') && own.ends_with(name)))
+            {
+                found.push(path);
+            }
+        }
+        found.sort();
+        Ok(found)
+    }
+}
+
+/// A key file, read from the disk as the operator named it.
+pub(super) fn read(path: &Path) -> io::Result<Zeroizing<Vec<u8>>> {
+    read_all(File::open(path)?)
+}
+
+/// All that a reader gives. What is too large is not kept.
+pub(super) fn read_all(reader: impl io::Read) -> io::Result<Zeroizing<Vec<u8>>> {
+    let mut text = Zeroizing::new(Vec::with_capacity(16 << 10));
+    reader.take(MAX_FILE + 1).read_to_end(&mut text)?;
+    if text.len() as u64 > MAX_FILE {
+        return Err(io::Error::other("too large for a key file"));
+    }
+    Ok(text)
+}
