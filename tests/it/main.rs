@@ -51,6 +51,8 @@ mod sops_backend;
 mod sops_commands;
 mod sops_layout;
 #[cfg(test)]
+mod sops_pgp;
+#[cfg(test)]
 mod sops_transit;
 #[cfg(test)]
 mod stream;

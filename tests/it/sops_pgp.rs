@@ -30,16 +30,31 @@ fn with_gpg(program: Program, script: &str) -> Program {
 
 #[test]
 fn a_file_of_keys_is_named_by_a_variable_or_by_the_settings() {
-    let run = decrypt("pgp-rsa").env("MANIFUSE_PGP_KEY_FILE", "rsa.asc").run();
-    assert_eq!((run.code, run.stdout.as_slice()), (Some(0), PASSWORD.as_bytes()), "{}", run.stderr);
+    let run = decrypt("pgp-rsa")
+        .env("MANIFUSE_PGP_KEY_FILE", "rsa.asc")
+        .run();
+    assert_eq!(
+        (run.code, run.stdout.as_slice()),
+        (Some(0), PASSWORD.as_bytes()),
+        "{}",
+        run.stderr
+    );
     let run = Program::manifuse(["generate", "manifest.yaml"])
         .file("f.yaml", case("pgp-rsa").encrypted)
         .file("keys/rsa.asc", &case("pgp-rsa").keys[0])
         .file("manifest.yaml", "kind: X\na: <files:f.yaml#db.password>\n")
-        .file("manifuse.yaml", "backends:\n  files: {type: sops, pgpKeyFile: keys/rsa.asc}\n")
+        .file(
+            "manifuse.yaml",
+            "backends:\n  files: {type: sops, pgpKeyFile: keys/rsa.asc}\n",
+        )
         .env("SOPS_GPG_EXEC", "/no/gpg")
         .run();
-    assert_eq!(run.stdout, format!("kind: X\na: {PASSWORD}\n").as_bytes(), "{}", run.stderr);
+    assert_eq!(
+        run.stdout,
+        format!("kind: X\na: {PASSWORD}\n").as_bytes(),
+        "{}",
+        run.stderr
+    );
 }
 
 /// Its own folder is where gpg has it, or in the home folder.
@@ -47,11 +62,21 @@ fn a_file_of_keys_is_named_by_a_variable_or_by_the_settings() {
 fn the_folder_of_gnupg_is_read() {
     let binary = decrypt("pgp-rsa").file("gnupg/secring.gpg", secring());
     let run = binary.env("GNUPGHOME", "gnupg").run();
-    assert_eq!((run.code, run.stdout.as_slice()), (Some(0), PASSWORD.as_bytes()), "{}", run.stderr);
+    assert_eq!(
+        (run.code, run.stdout.as_slice()),
+        (Some(0), PASSWORD.as_bytes()),
+        "{}",
+        run.stderr
+    );
     let home = decrypt("pgp-rsa").file("home/.gnupg/secring.gpg", secring());
     let path = home.folder().join("home");
     let run = home.env("HOME", path.to_str().unwrap()).run();
-    assert_eq!((run.code, run.stdout.as_slice()), (Some(0), PASSWORD.as_bytes()), "{}", run.stderr);
+    assert_eq!(
+        (run.code, run.stdout.as_slice()),
+        (Some(0), PASSWORD.as_bytes()),
+        "{}",
+        run.stderr
+    );
 }
 
 /// The key of `pgp-rsa` as gpg 1 keeps it.
@@ -70,9 +95,16 @@ fn gpg_is_asked_where_no_key_is_at_hand() {
     let program = with_gpg(decrypt("pgp-rsa"), "cat >asked; printf '%032d' 0");
     let run = program.run();
     assert_eq!(run.code, Some(1));
-    assert!(run.stderr.contains("message authentication failed"), "{}", run.stderr);
+    assert!(
+        run.stderr.contains("message authentication failed"),
+        "{}",
+        run.stderr
+    );
     let asked = fs::read_to_string(program.folder().join("asked")).unwrap();
-    assert!(asked.starts_with("-----BEGIN PGP MESSAGE-----\n"), "{asked}");
+    assert!(
+        asked.starts_with("-----BEGIN PGP MESSAGE-----\n"),
+        "{asked}"
+    );
 }
 
 /// Whoever writes an Application must not say which program runs.
@@ -88,7 +120,11 @@ fn an_application_cannot_choose_the_program() {
         .env("ARGOCD_ENV_SOPS_GPG_EXEC", path.clone());
     let run = program.run();
     assert_eq!(run.code, Some(1));
-    assert!(run.stderr.contains("there is no program gpg"), "{}", run.stderr);
+    assert!(
+        run.stderr.contains("there is no program gpg"),
+        "{}",
+        run.stderr
+    );
     assert!(!fs::exists(path.replace("/gpg", "/run")).unwrap());
 }
 
@@ -102,12 +138,13 @@ fn what_does_not_fit_is_told_with_the_places() {
         .stderr
         .replace(folder.to_str().unwrap(), "{dir}")
         .replace(home.to_str().unwrap(), "{home}");
-    assert_eq!(run.code, Some(1));
+    assert_eq!(run.code, Some(3));
     let expected = "error: no key at hand opens this file
-  caused by: it was encrypted for pgp 645DD4FC053A4C86718DE2FAA41170008E5EF266
-  caused by: pgp 645DD4FC053A4C86718DE2FAA41170008E5EF266: no key at hand fits; there is no program /no/gpg
-  caused by: keys were looked for in {dir}/rsa.asc (2 secret keys), {home}/.gnupg (no such file or directory)
-  hint: name a file with its keys in MANIFUSE_PGP_KEY_FILE or pgpKeyFile, or let gpg have them
+ --> f.yaml:1:1
+  = cause: it was encrypted for pgp 645DD4FC053A4C86718DE2FAA41170008E5EF266
+  = cause: pgp 645DD4FC053A4C86718DE2FAA41170008E5EF266: no key at hand fits; there is no program /no/gpg
+  = cause: keys were looked for in {dir}/rsa.asc (2 secret keys), {home}/.gnupg (no such file or directory)
+  = help: name a file with its keys in MANIFUSE_PGP_KEY_FILE or pgpKeyFile, or let gpg have them
 ";
     assert_eq!(told, expected);
 }

@@ -2,6 +2,9 @@
 //!
 //! `secrets.enc.yaml` was written by the real sops; it holds [`VALUE`] and, not encrypted, [`NEIGHBOUR`].
 
+use std::fs;
+use std::os::unix::fs::PermissionsExt as _;
+
 use crate::support::program::Program;
 
 use super::{CREDENTIAL, Case, DECODED, KEY, NEIGHBOUR, VALUE, case, check};
@@ -15,6 +18,33 @@ pub(super) const IDENTITY: &str =
 fn files_that_cannot_be_opened() {
     assert!(IDENTITY.to_lowercase().starts_with(KEY));
     check(&keys());
+}
+
+/// A gpg that tells what it should not, and a key where its file belongs.
+#[test]
+fn openpgp_keys_that_do_not_fit() {
+    let text = crate::sops::case("pgp-rsa").encrypted;
+    let none = "no key at hand opens this file";
+    let folder = tempfile::tempdir().unwrap();
+    let program = folder.path().join("gpg");
+    let script =
+        format!("#!/bin/sh\nprintf '%065d{CREDENTIAL}' 0; echo {CREDENTIAL} >&2; exit $STATUS\n");
+    fs::write(&program, script).unwrap();
+    fs::set_permissions(&program, fs::Permissions::from_mode(0o700)).unwrap();
+    let armored = format!("-----BEGIN PGP PRIVATE KEY BLOCK-----\n\n{CREDENTIAL}\n");
+    let gpg = |what, status: &str| {
+        file(case(what, 3, none), text.clone())
+            .env("SOPS_GPG_EXEC", program.to_str().unwrap())
+            .env("STATUS", status)
+    };
+    check(&[
+        gpg("a gpg that prints too much", "0"),
+        gpg("a gpg that fails", "2"),
+        gpg("a key instead of its file", "2").env("MANIFUSE_PGP_KEY_FILE", armored.clone()),
+        gpg("a damaged key", "2")
+            .env("MANIFUSE_PGP_KEY_FILE", "keys.asc")
+            .file("keys.asc", armored),
+    ]);
 }
 
 #[test]

@@ -42,6 +42,7 @@ impl Sealed {
         Self::of(packets)
     }
 
+    /// Reads the packets of one.
     pub(super) fn of(packets: Vec<u8>) -> Result<Self, Failure> {
         let esks = match Message::from_bytes(packets.as_slice()) {
             Ok(Message::Encrypted { esk, .. }) => esk,

@@ -5,6 +5,8 @@ mod home;
 mod message;
 mod private_key;
 mod ring;
+#[cfg(test)]
+mod tests;
 
 use std::fs::File;
 use std::io::{self, Read as _};

@@ -35,7 +35,11 @@ pub(super) struct Ring {
 impl Ring {
     /// Adds the keys of a file, armored ones or not, and says what was found.
     pub(super) fn add_file(&mut self, path: &Path) {
-        let place = path.display().to_string();
+        let place = match path.display().to_string() {
+            // The key itself was set where its file belongs.
+            key if key.contains("-----BEGIN ") => "a file that is called like a key".to_owned(),
+            path => path,
+        };
         match super::read(path) {
             Ok(bytes) => {
                 let (secrets, locked) = (self.secret_count(), self.locked.len());
