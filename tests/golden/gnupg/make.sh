@@ -8,6 +8,7 @@
 #   legacy    secring.gpg and pubring.gpg, as gpg 1 and 2.0 have them
 #   *.asc     public.asc and secret.asc hold all unlocked keys, locked.asc the other one
 #   fingerprints.txt  each key and its subkey
+#   choices   keys with several subkeys, expired or revoked; choices.txt says which subkey gpg takes ("-": none)
 #   messages  the text below for one key, several, a hidden one, and in each way gpg knows
 set -euo pipefail
 cd "$(dirname "$0")"
@@ -38,6 +39,29 @@ done > fingerprints.txt
 g --export "${unlocked[@]}" > "$work/public"
 g --export-secret-keys rsa@example.invalid curve@example.invalid > "$work/secret"
 
+at choices
+at_time() { local time=$1; shift; g --faked-system-time "${time}T000000!" --passphrase '' "$@"; }
+subkey() { at_time "$2" --quick-add-key "$(first "$1")" "$3" encr "${4:-never}"; }
+revoke() { printf '%s\n' "$2" revkey y 0 '' y save | at_time 20250601 --command-fd 0 --edit-key "$(first "$1")"; }
+for name in newest expired revoked-subkey revoked over primary; do
+  kind=ed25519 use=cert,sign expire=never
+  [ "$name" != over ] || expire=30d
+  [ "$name" != primary ] || kind=rsa2048 use=cert,encr
+  at_time 20240101 --quick-generate-key "$name@example.invalid" "$kind" "$use" "$expire"
+done
+for name in newest expired revoked-subkey revoked over; do subkey "$name" 20240102 cv25519; done
+subkey newest 20240103 cv25519
+subkey expired 20240103 cv25519 30d
+subkey revoked-subkey 20240103 cv25519
+revoke revoked-subkey 'key 2'
+revoke revoked 'key 0'
+gpg --armor --export > choices.asc
+for name in newest expired revoked-subkey revoked over primary; do
+  taken=$(printf x | g --encrypt -r "$name@example.invalid" 2>/dev/null | gpg --list-packets 2>/dev/null | sed -n 's/.*keyid //p' | head -n 1 || true)
+  echo "$name $(first "$name") ${taken:--}"
+done > choices.txt
+
+at home
 rm -rf messages && mkdir messages
 seal() { local name=$1; shift; printf '%s' "$share" | g --armor --encrypt "$@" > "messages/$name.asc"; }
 for name in rsa curve nistp256 nistp384 nistp521 locked; do seal "$name" -r "$name@example.invalid"; done

@@ -351,3 +351,40 @@ fn gpg_is_not_asked_for_what_is_at_hand() {
     assert!(pgp.wrap(&master(&listed("rsa").0), SHARE, soon()).is_ok());
     assert!(!fake.folder.path().join("args").exists());
 }
+
+/// The subkeys that gpg has taken are those taken here.
+#[test]
+fn of_a_persons_keys_the_one_is_taken_that_gpg_takes() {
+    let pgp = file("choices.asc");
+    let choices = include_str!("../../../../tests/golden/gnupg/choices.txt");
+    for line in choices.lines() {
+        let [name, fingerprint, taken] = line.split(' ').collect::<Vec<_>>()[..] else {
+            panic!("{line}");
+        };
+        let wrapped = pgp.wrap(&master(fingerprint), SHARE, soon());
+        let reason = match name {
+            "revoked" => "its public key is revoked",
+            "over" => "its public key has expired",
+            _ => {
+                assert_eq!(recipient(&wrapped.unwrap()), taken, "{name}");
+                continue;
+            }
+        };
+        let told = wrapped.unwrap_err().to_string();
+        assert_eq!(told, format!("{reason}; there is no program /no/gpg"));
+        assert_eq!(taken, "-", "{name}");
+    }
+}
+
+/// The key id in an armored message's first packet.
+fn recipient(message: &str) -> String {
+    use base64::Engine as _;
+    let (_, body) = message.split_once("\n\n").unwrap();
+    let (body, _) = body.split_once("\n=").unwrap();
+    let packets = base64::prelude::BASE64_STANDARD.decode(body.replace('\n', ""));
+    let packets = packets.unwrap();
+    // Behind tag and length, which has two bytes from 192 on, comes the version.
+    let start = packets.iter().position(|byte| *byte == 3).unwrap() + 1;
+    let id = packets[start..start + 8].iter();
+    id.map(|byte| format!("{byte:02X}")).collect()
+}
