@@ -385,6 +385,6 @@ fn recipient(message: &str) -> String {
     let packets = packets.unwrap();
     // Behind tag and length, which has two bytes from 192 on, comes the version.
     let start = packets.iter().position(|byte| *byte == 3).unwrap() + 1;
-    let id = packets[start..start + 8].iter();
-    id.map(|byte| format!("{byte:02X}")).collect()
+    let id = packets[start..].first_chunk().unwrap();
+    format!("{:016X}", u64::from_be_bytes(*id))
 }

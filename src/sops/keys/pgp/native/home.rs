@@ -81,22 +81,19 @@ fn private_keys(folder: &Path) -> io::Result<HashMap<Vec<u8>, PrivateKey>> {
 
 /// Finds the public key of each secret one, which knows neither its id nor when it was made.
 fn join(ring: &mut Ring, keys: &HashMap<Vec<u8>, PrivateKey>) {
-    let (mut secrets, mut locked) = (Vec::new(), Vec::new());
+    let mut found = Vec::new();
     for packet in ring.public_packets() {
         let key = private_key::material(packet.body).and_then(|material| keys.get(material));
-        match key {
-            Some(PrivateKey::Plain(numbers)) => {
-                let packet = private_key::packet(packet.body, numbers);
-                secrets.extend(ring::secret_key(&packet));
-            }
-            Some(PrivateKey::Locked) => locked.extend(packet.public_key()),
-            None => {}
+        let public = key.and_then(|_| packet.public_key());
+        found.extend(public.zip(key).map(|(public, key)| match key {
+            PrivateKey::Plain(numbers) => (public, Some(private_key::packet(packet.body, numbers))),
+            PrivateKey::Locked => (public, None),
+        }));
+    }
+    for (public, packet) in found {
+        match packet {
+            Some(packet) => ring.add_packet(&public, packet),
+            None => ring.add_locked(&public),
         }
-    }
-    for key in secrets {
-        ring.add_secret(key);
-    }
-    for key in locked {
-        ring.add_locked(&key);
     }
 }

@@ -6,6 +6,7 @@ use std::io::Read as _;
 use std::ops::Range;
 use std::panic::catch_unwind;
 use std::path::Path;
+use std::sync::OnceLock;
 
 use memchr::memmem;
 use pgp::armor::Dearmor;
@@ -24,7 +25,7 @@ const ARMOR: &[u8] = b"-----BEGIN PGP ";
 /// Keys, and what became of each place.
 #[derive(Default)]
 pub(super) struct Ring {
-    secrets: HashMap<KeyId, Vec<SecretSubkey>>,
+    secrets: HashMap<KeyId, Vec<Secret>>,
     /// Keys whose secret part is not here, or behind a passphrase.
     locked: HashSet<KeyId>,
     /// Each key with its subkeys and signatures, as it was exported.
@@ -69,12 +70,24 @@ impl Ring {
         self.blocks.push(Zeroizing::new(block.to_vec()));
     }
 
-    pub(super) fn add_secret(&mut self, key: SecretSubkey) {
+    fn add_secret(&mut self, key: SecretSubkey) {
         if key.secret_params().is_encrypted() {
             self.add_locked(key.public_key());
         } else if key.algorithm().can_encrypt() {
             let same = self.secrets.entry(key.legacy_key_id()).or_default();
-            same.push(key);
+            same.push(Secret {
+                packet: Zeroizing::default(),
+                key: Some(key).into(),
+            });
+        }
+    }
+
+    /// Adds the packet of a secret key whose public half is known.
+    pub(super) fn add_packet(&mut self, key: &PublicSubkey, packet: Zeroizing<Vec<u8>>) {
+        if key.algorithm().can_encrypt() {
+            let same = self.secrets.entry(key.legacy_key_id()).or_default();
+            let key = OnceLock::new();
+            same.push(Secret { packet, key });
         }
     }
 
@@ -90,7 +103,7 @@ impl Ring {
         let hidden = id.is_wildcard();
         let named = self.secrets.get(&id).into_iter();
         let all = self.secrets.values().filter(move |_| hidden);
-        named.chain(all).flatten()
+        named.chain(all).flatten().filter_map(Secret::key)
     }
 
     pub(super) fn is_locked(&self, id: KeyId) -> bool {
@@ -139,6 +152,19 @@ impl Ring {
 
     pub(super) fn note(&mut self, place: &str, outcome: &str) {
         self.places.push(format!("{place} ({outcome})"));
+    }
+}
+
+/// A secret key, read when it is wanted: to check that the numbers of an RSA key belong together takes its time.
+struct Secret {
+    packet: Zeroizing<Vec<u8>>,
+    key: OnceLock<Option<SecretSubkey>>,
+}
+
+impl Secret {
+    fn key(&self) -> Option<&SecretSubkey> {
+        let key = self.key.get_or_init(|| secret_key(&self.packet));
+        key.as_ref()
     }
 }
 
