@@ -57,6 +57,19 @@ fn a_file_of_keys_is_named_by_a_variable_or_by_the_settings() {
     );
 }
 
+#[test]
+fn a_folder_of_keys_may_hold_them_as_flux_wants_it() {
+    let program = decrypt("pgp-rsa").file("keys/other.asc", &case("pgp-curve").keys[0]);
+    let program = program.file("keys/team.asc", &case("pgp-rsa").keys[0]);
+    let run = program.env("MANIFUSE_SOPS_KEYS", "keys").run();
+    assert_eq!(
+        (run.code, run.stdout.as_slice()),
+        (Some(0), PASSWORD.as_bytes()),
+        "{}",
+        run.stderr
+    );
+}
+
 /// Its own folder is where gpg has it, or in the home folder.
 #[test]
 fn the_folder_of_gnupg_is_read() {

@@ -19,6 +19,7 @@ use zeroize::Zeroizing;
 use self::message::Sealed;
 use self::ring::Ring;
 use crate::env::Options;
+use crate::sops::keys::folder::Folder;
 use crate::sops::keys::opener::{Failure, Share};
 
 /// A public keyring of a busy person has some megabytes.
@@ -27,6 +28,8 @@ const MAX_FILE: u64 = 64 << 20;
 /// Where keys lie, and the keys: those of files, then those of GnuPG, each read at the first use.
 pub(super) struct Native {
     file: Option<PathBuf>,
+    /// A folder as Flux wants it.
+    folder: Option<Folder>,
     home: Option<PathBuf>,
     of_files: OnceLock<Ring>,
     of_home: OnceLock<Ring>,
@@ -37,6 +40,7 @@ impl Native {
         let user = options.path("HOME").map(|home| home.join(".gnupg"));
         Self {
             file: options.path("MANIFUSE_PGP_KEY_FILE"),
+            folder: Folder::new(options),
             home: options.path("GNUPGHOME").or(user),
             of_files: OnceLock::new(),
             of_home: OnceLock::new(),
@@ -83,6 +87,10 @@ impl Native {
             match &self.file {
                 Some(file) => ring.add_file(file),
                 None => ring.note("MANIFUSE_PGP_KEY_FILE", "not set"),
+            }
+            let files = self.folder.iter().flat_map(|folder| folder.files(".asc"));
+            for file in files {
+                ring.add_place(&file.place, file.text);
             }
             ring
         })

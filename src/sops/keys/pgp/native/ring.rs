@@ -2,7 +2,7 @@
 //! them. A key that cannot be read is passed over: another may be the one that is wanted.
 
 use std::collections::{HashMap, HashSet};
-use std::io::Read as _;
+use std::io::{self, Read as _};
 use std::ops::Range;
 use std::panic::catch_unwind;
 use std::path::Path;
@@ -34,21 +34,26 @@ pub(super) struct Ring {
 }
 
 impl Ring {
-    /// Adds the keys of a file, armored ones or not, and says what was found.
+    /// Adds the keys of a file that a setting names.
     pub(super) fn add_file(&mut self, path: &Path) {
         let place = match path.display().to_string() {
             // The key itself was set where its file belongs.
             key if key.contains("-----BEGIN ") => "a file that is called like a key".to_owned(),
             path => path,
         };
-        match super::read(path) {
+        self.add_place(&place, super::read(path));
+    }
+
+    /// Adds the keys of a file, armored ones or not, and says what was found.
+    pub(super) fn add_place(&mut self, place: &str, bytes: io::Result<Zeroizing<Vec<u8>>>) {
+        match bytes {
             Ok(bytes) => {
                 let (secrets, locked) = (self.secret_count(), self.locked.len());
                 self.add(&bytes);
                 let found = found(self.secret_count() - secrets, self.locked.len() - locked);
-                self.note(&place, &found);
+                self.note(place, &found);
             }
-            Err(error) => self.note(&place, &io_reason(&error)),
+            Err(error) => self.note(place, &io_reason(&error)),
         }
     }
 
