@@ -19,6 +19,7 @@ mod metadata;
 mod path;
 mod place;
 mod recipe;
+mod rekey;
 mod revision;
 mod rewrite;
 mod sealed;
@@ -32,7 +33,7 @@ pub use error::{Error, NoKey, ValueError};
 pub use in_place::{Change, Replacement};
 pub use keys::{ALLOWLIST, DataKey, InvalidOrder, Keyring, ORDER, SETTINGS};
 pub use path::{InvalidPath, NotFound, TreePath};
-pub use recipe::Recipe;
+pub use recipe::{InvalidContext, Recipe};
 pub use revision::Revision;
 
 use tokio::time::Instant;

@@ -24,10 +24,34 @@ pub struct Recipe {
     pub(super) mac_only_encrypted: bool,
 }
 
+/// A text that is no context.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("an encryption context is written like app:web,stage:prod")]
+pub struct InvalidContext;
+
 impl Recipe {
-    /// Adds age recipients with commas between them. Those that were added before from elsewhere stay.
-    pub fn add_age(&mut self, recipients: &str) -> Result<(), Error> {
-        self.add_keys(KeyKind::Age, recipients)
+    /// Adds keys with commas between them, by the name that files have for the list of their kind.
+    pub fn add(&mut self, list: &str, keys: &str) -> Result<(), Error> {
+        let kind = KeyKind::ALL.into_iter().find(|kind| kind.list() == list);
+        let kind = kind.ok_or_else(|| Error::Metadata("no such kind of keys".to_owned()))?;
+        self.add_keys(kind, keys)
+    }
+
+    /// Binds all AWS keys that are bound to nothing yet to a context: pairs of a name and a value with a colon between
+    /// them, and commas between the pairs.
+    pub fn set_context(&mut self, pairs: &str) -> Result<(), InvalidContext> {
+        let pair = |pair: &str| {
+            let (name, value) = pair.split_once(':').ok_or(InvalidContext)?;
+            let is_pair = !value.contains(':');
+            is_pair.then(|| (name.to_owned(), value.to_owned())).ok_or(InvalidContext)
+        };
+        let mut context = pairs.split(',').map(pair).collect::<Result<Vec<_>, _>>()?;
+        context.sort();
+        let keys = self.groups.iter_mut().flatten();
+        for key in keys.filter(|key| key.kind == KeyKind::AwsKms && key.context.is_empty()) {
+            key.context.clone_from(&context);
+        }
+        Ok(())
     }
 
     /// Takes the keys of another recipe in place of its own, if that one has any.
@@ -74,7 +98,7 @@ impl Recipe {
     }
 
     /// Lets all AWS keys be used by a profile.
-    pub(super) fn set_aws_profile(&mut self, profile: &str) {
+    pub fn set_aws_profile(&mut self, profile: &str) {
         let keys = self.groups.iter_mut().flatten();
         for key in keys.filter(|key| key.kind == KeyKind::AwsKms) {
             profile.clone_into(&mut key.fields[2]);
@@ -122,8 +146,7 @@ impl Recipe {
         }
         let key = DataKey::generate();
         let now = now();
-        let groups = (recipe.groups.as_slice(), recipe.threshold);
-        let groups = keyring.wrap(&key, groups, &now, deadline).await?;
+        let groups = keyring.wrap(&key, recipe.wanted(), &now, deadline).await?;
         let documents = recipe.seal(documents, (&key, groups), output, now)?;
         let documents: Vec<&Branch> = documents.iter().collect();
         // The encrypted form of any bytes is JSON.
@@ -148,7 +171,7 @@ impl Recipe {
             encrypt::documents(documents, rule, key, &mut Sealed::new(), &now)?;
         let metadata = Metadata {
             groups,
-            threshold: self.threshold,
+            threshold: self.needed(),
             selector,
             rule: self.rule,
             mac_only_encrypted: self.mac_only_encrypted,

@@ -14,16 +14,19 @@ use super::rewrite::rewritten;
 use super::sealed::Sealed;
 use super::tree::Branch;
 use super::{Encrypted, MacCheck, decrypt};
+use crate::secret::Text;
 
 /// An encrypted file, opened.
 pub struct Revision<'a> {
     text: &'a str,
     format: Format,
-    metadata: Metadata,
-    key: DataKey,
+    pub(super) metadata: Metadata,
+    pub(super) key: DataKey,
     /// In the open.
     documents: Vec<Branch>,
-    sealed: Sealed,
+    pub(super) sealed: Sealed,
+    /// Whether its block is to be written anew, not only its MAC and time.
+    pub(super) has_new_keys: bool,
 }
 
 impl<'a> Encrypted<'a> {
@@ -38,6 +41,7 @@ impl<'a> Encrypted<'a> {
             key,
             documents,
             sealed,
+            has_new_keys: false,
         })
     }
 }
@@ -92,10 +96,13 @@ impl Revision<'_> {
         let (mut documents, mac) =
             encrypt::documents(self.documents, rule, &self.key, &mut self.sealed, &now)?;
         let old = document::read(self.text, self.format)?;
+        self.metadata.mac = mac;
+        self.metadata.last_modified = Text::from(now);
+        let block = self.has_new_keys.then(|| self.metadata.block());
         for (index, document) in documents.iter_mut().enumerate() {
             let old = old.get(index).unwrap_or(&old[0]);
-            document::restore_block(old, document, None, self.format);
-            document::stamp(document, self.format, &now, &mac);
+            document::restore_block(old, document, block.as_ref(), self.format);
+            document::stamp(document, self.format, &self.metadata);
         }
         rewritten(self.text, &old, &documents, self.format, layout)
     }

@@ -13,9 +13,11 @@ pub(super) enum Code {
     CannotRead = 2,
     CannotWrite = 3,
     CannotEmit = 4,
+    BadContext = 6,
     BadSet = 7,
     Conflict = 8,
     CannotDecrypt = 25,
+    KeysOfNoFile = 49,
     Mac = 51,
     BadPath = 91,
     Empty = 92,
@@ -59,6 +61,11 @@ impl Failure {
         diagnostic.causes = error.causes();
         let at = Span::at(error.position().unwrap_or_default());
         Self::new(code, diagnostic.at(Place::new(Arc::clone(source), at)))
+    }
+
+    /// What the flags or the configuration say about keys and rules cannot be done; the file is not to blame.
+    pub(super) fn of_keys(error: &Error) -> Self {
+        Self::new(Code::Generic, Diagnostic::from_error(error))
     }
 
     /// Prints the message; gives the exit code.

@@ -5,6 +5,8 @@ use std::path::PathBuf;
 
 use clap::{ArgAction, Args, Subcommand};
 
+use super::key_flags::{ADD, Aws, Keys, REMOVE, USE};
+
 const DECRYPT_EXAMPLES: &str = "\
 Examples:
   manifuse sops decrypt secrets.enc.yaml
@@ -33,6 +35,10 @@ Examples:
 
 The line of the value changes, the MAC and the time; all else stays as it is.";
 
+const UPDATEKEYS: &str = "\
+Values, MAC and time stay. Whoever could open a file before can still open its older versions: rotate \
+the file, and the secrets in it.";
+
 const PATH: &str = "The path of the value, e.g. '[\"db\"][\"password\"]' or '[\"hosts\"][0]'";
 
 /// What may be done with encrypted files.
@@ -49,6 +55,16 @@ pub(in crate::cli) enum SopsCommand {
     Set(Box<Set>),
     /// Takes one value out of an encrypted file
     Unset(Box<Unset>),
+    /// Encrypts a file with a new data key, for its keys or for others
+    Rotate(Box<Rotate>),
+    /// Lets the keys that .sops.yaml names for files open them, and no others
+    #[command(after_long_help = UPDATEKEYS)]
+    Updatekeys(UpdateKeys),
+    /// Changes the groups of keys of which several are needed
+    Groups {
+        #[command(subcommand)]
+        command: GroupsCommand,
+    },
     /// Says as JSON whether a file is encrypted
     Filestatus(Filestatus),
     /// Runs a command with the values of a file in its environment
@@ -144,27 +160,14 @@ pub(in crate::cli) struct Decrypt {
 }
 
 /// The flags of `encrypt`.
-#[expect(clippy::doc_markdown, reason = "help texts, printed as they are")]
 #[derive(Args, Debug, Default)]
 pub(in crate::cli) struct Encrypt {
     /// The file; standard input without it
     #[arg(value_name = "FILE")]
     pub(super) file: Option<OsString>,
 
-    /// age recipients, separated by commas [env: SOPS_AGE_RECIPIENTS]
-    #[arg(short, long, value_name = "RECIPIENTS")]
-    pub(super) age: Option<String>,
-
     #[command(flatten)]
-    pub(super) rules: Rules,
-
-    /// Only the values that are encrypted count for the MAC
-    #[arg(long)]
-    pub(super) mac_only_encrypted: bool,
-
-    /// How many key groups are needed to open the file
-    #[arg(long, value_name = "NUMBER")]
-    pub(super) shamir_secret_sharing_threshold: Option<usize>,
+    pub(super) encrypting: Encrypting,
 
     /// Write into the file itself
     #[arg(short, long)]
@@ -188,6 +191,27 @@ pub(in crate::cli) struct Encrypt {
 
     #[command(flatten)]
     pub(super) common: Common,
+}
+
+/// For whom and by which rule a file is encrypted.
+#[derive(Args, Clone, Debug, Default)]
+pub(in crate::cli) struct Encrypting {
+    #[command(flatten)]
+    pub(super) keys: Keys<USE>,
+
+    #[command(flatten)]
+    pub(super) aws: Aws,
+
+    #[command(flatten)]
+    pub(super) rules: Rules,
+
+    /// Only the values that are encrypted count for the MAC
+    #[arg(long)]
+    pub(super) mac_only_encrypted: bool,
+
+    /// How many key groups are needed to open the file
+    #[arg(long, value_name = "NUMBER")]
+    pub(super) shamir_secret_sharing_threshold: Option<usize>,
 }
 
 /// Which values are encrypted: at most one of these.
@@ -297,6 +321,109 @@ pub(in crate::cli) struct Unset {
     /// Do nothing if there is no such value
     #[arg(long)]
     pub(super) idempotent: bool,
+}
+
+/// The flags of `rotate`.
+#[derive(Args, Debug)]
+pub(in crate::cli) struct Rotate {
+    #[command(flatten)]
+    pub(super) changing: Changing,
+
+    #[command(flatten)]
+    pub(super) add: Keys<ADD>,
+
+    #[command(flatten)]
+    pub(super) remove: Keys<REMOVE>,
+
+    #[command(flatten)]
+    pub(super) aws: Aws,
+
+    /// Write into the file itself
+    #[arg(short, long)]
+    pub(super) in_place: bool,
+
+    /// Write into this file
+    #[arg(long, value_name = "FILE")]
+    pub(super) output: Option<PathBuf>,
+}
+
+/// The flags of `updatekeys`.
+#[derive(Args, Debug)]
+pub(in crate::cli) struct UpdateKeys {
+    /// The files
+    #[arg(value_name = "FILE", required = true)]
+    pub(super) files: Vec<OsString>,
+
+    /// Do it without asking
+    #[arg(short, long)]
+    pub(super) yes: bool,
+
+    /// The format of the files: yaml, json, dotenv, ini or binary; by their names without this
+    #[arg(long, value_name = "FORMAT")]
+    pub(super) input_type: Option<String>,
+
+    /// How many key groups are needed to open a file; what it says itself without this
+    #[arg(long, value_name = "NUMBER")]
+    pub(super) shamir_secret_sharing_threshold: Option<usize>,
+
+    #[command(flatten)]
+    pub(super) common: Common,
+}
+
+/// What may be done with key groups.
+#[derive(Debug, Subcommand)]
+pub(in crate::cli) enum GroupsCommand {
+    /// Adds a group: from then on one of its keys is needed as well
+    Add(Box<GroupsAdd>),
+    /// Takes a group away
+    Delete(GroupsDelete),
+}
+
+/// The file whose groups are changed.
+#[derive(Args, Debug)]
+pub(in crate::cli) struct GroupChange {
+    /// The file
+    #[arg(short, long, value_name = "FILE")]
+    pub(super) file: OsString,
+
+    /// Write into the file itself
+    #[arg(short, long)]
+    pub(super) in_place: bool,
+
+    /// How many key groups are needed from then on
+    #[arg(long, value_name = "NUMBER")]
+    pub(super) shamir_secret_sharing_threshold: Option<usize>,
+
+    /// The format of the file: yaml, json, dotenv, ini or binary; by its name without this
+    #[arg(long, value_name = "FORMAT")]
+    pub(super) input_type: Option<String>,
+
+    #[command(flatten)]
+    pub(super) common: Common,
+}
+
+/// The flags of `groups add`.
+#[derive(Args, Debug)]
+pub(in crate::cli) struct GroupsAdd {
+    #[command(flatten)]
+    pub(super) change: GroupChange,
+
+    #[command(flatten)]
+    pub(super) keys: Keys<USE>,
+
+    #[command(flatten)]
+    pub(super) aws: Aws,
+}
+
+/// The flags of `groups delete`.
+#[derive(Args, Debug)]
+pub(in crate::cli) struct GroupsDelete {
+    /// Its number, from 0 on
+    #[arg(value_name = "NUMBER")]
+    pub(super) index: usize,
+
+    #[command(flatten)]
+    pub(super) change: GroupChange,
 }
 
 /// The flags of `filestatus`.

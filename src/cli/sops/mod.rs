@@ -7,8 +7,11 @@ mod encrypt;
 mod failure;
 mod flags;
 mod input;
+mod key_flags;
 mod names;
 mod replace;
+mod rotate;
+mod rules;
 mod set;
 
 use clap::Parser as _;
@@ -34,6 +37,9 @@ pub(super) fn run(command: SopsCommand, name: Name, process: &mut Process<'_>) -
         SopsCommand::Encrypt(flags) => encrypt::encrypt(&flags, process),
         SopsCommand::Set(flags) => set::set(&flags, process),
         SopsCommand::Unset(flags) => set::unset(&flags, process),
+        SopsCommand::Rotate(flags) => rotate::rotate(&flags, process),
+        SopsCommand::Updatekeys(flags) => rotate::updatekeys(&flags, name, process),
+        SopsCommand::Groups { command } => rotate::groups(&command, process),
         SopsCommand::Filestatus(flags) => decrypt::filestatus(&flags, process),
         SopsCommand::ExecEnv(flags) => child::exec_env(&flags, process),
         SopsCommand::ExecFile(flags) => child::exec_file(&flags, process),

@@ -24,11 +24,13 @@ pub(in crate::cli) struct Sops {
 }
 
 /// What the flags of the older form mean.
-const LEGACY: [(&str, &str); 4] = [
+const LEGACY: [(&str, &str); 6] = [
     ("--decrypt", "decrypt"),
     ("-d", "decrypt"),
     ("--encrypt", "encrypt"),
     ("-e", "encrypt"),
+    ("--rotate", "rotate"),
+    ("-r", "rotate"),
 ];
 
 /// Puts arguments into the order that clap reads: the command first, then flags with two dashes, then the rest.

@@ -3,8 +3,8 @@
 
 use super::{Format, flat};
 use crate::diagnostics::Span;
-use crate::secret::Text;
 use crate::sops::error::Error;
+use crate::sops::metadata::Metadata;
 use crate::sops::tree::{self, Branch, Item, Kind, Leaf, Node};
 
 /// The key of the block.
@@ -130,12 +130,7 @@ pub(in crate::sops) fn restore_block(
 }
 
 /// Puts a MAC, and the time that it is bound to, into the block of a document that has one.
-pub(in crate::sops) fn stamp(
-    document: &mut Branch,
-    format: Format,
-    last_modified: &str,
-    mac: &Text,
-) {
+pub(in crate::sops) fn stamp(document: &mut Branch, format: Format, metadata: &Metadata) {
     let prefix = if format == Format::Dotenv {
         FLAT_BLOCK
     } else {
@@ -153,7 +148,7 @@ pub(in crate::sops) fn stamp(
         })
     };
     let Some(block) = block else { return };
-    for (name, text) in [("lastmodified", &Text::from(last_modified)), ("mac", mac)] {
+    for (name, text) in [("lastmodified", &metadata.last_modified), ("mac", &metadata.mac)] {
         let name = format!("{prefix}{name}");
         let found = block.iter_mut().find_map(|item| match item {
             Item::Entry(key, node) if key.eq_ignore_ascii_case(&name) => Some(&mut node.kind),
