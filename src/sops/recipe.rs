@@ -43,7 +43,9 @@ impl Recipe {
         let pair = |pair: &str| {
             let (name, value) = pair.split_once(':').ok_or(InvalidContext)?;
             let is_pair = !value.contains(':');
-            is_pair.then(|| (name.to_owned(), value.to_owned())).ok_or(InvalidContext)
+            is_pair
+                .then(|| (name.to_owned(), value.to_owned()))
+                .ok_or(InvalidContext)
         };
         let mut context = pairs.split(',').map(pair).collect::<Result<Vec<_>, _>>()?;
         context.sort();

@@ -35,7 +35,11 @@ impl Encrypted<'_> {
         self.metadata.threshold = recipe.needed();
         self.metadata.groups = match (&self.metadata.groups[..], &recipe.groups[..]) {
             ([old], [new]) => vec![rewrapped(old, new, key, keyring, deadline).await?],
-            _ => keyring.wrap(key, recipe.wanted(), &recipe::now(), deadline).await?,
+            _ => {
+                keyring
+                    .wrap(key, recipe.wanted(), &recipe::now(), deadline)
+                    .await?
+            }
         };
         let block = self.metadata.block();
         let old = document::read(self.text, self.format)?;
@@ -54,11 +58,21 @@ async fn rewrapped(
     keyring: &Keyring,
     deadline: Instant,
 ) -> Result<KeyGroup, Error> {
-    let kept = |key: &MasterKey| old.keys.iter().find(|old| old.key.is(key) && !old.enc.is_empty());
-    let missing: Vec<MasterKey> = new.iter().filter(|key| kept(key).is_none()).cloned().collect();
+    let kept = |key: &MasterKey| {
+        old.keys
+            .iter()
+            .find(|old| old.key.is(key) && !old.enc.is_empty())
+    };
+    let missing: Vec<MasterKey> = new
+        .iter()
+        .filter(|key| kept(key).is_none())
+        .cloned()
+        .collect();
     let mut keys: Vec<Wrapped> = new.iter().filter_map(kept).cloned().collect();
     if !missing.is_empty() || new.is_empty() {
-        let made = keyring.wrap(key, (&[missing], 0), &recipe::now(), deadline).await?;
+        let made = keyring
+            .wrap(key, (&[missing], 0), &recipe::now(), deadline)
+            .await?;
         keys.extend(made.into_iter().flat_map(|group| group.keys));
     }
     Ok(KeyGroup { keys })
@@ -82,7 +96,8 @@ impl Revision<'_> {
     ) -> Result<(), Error> {
         self.key = DataKey::generate();
         self.sealed = Sealed::new();
-        let groups = keyring.wrap(&self.key, recipe.wanted(), &recipe::now(), deadline);
+        let now = recipe::now();
+        let groups = keyring.wrap(&self.key, recipe.wanted(), &now, deadline);
         self.metadata.groups = groups.await?;
         self.metadata.threshold = recipe.needed();
         self.has_new_keys = true;
@@ -166,7 +181,10 @@ impl Recipe {
             (0, 0) => {}
             (old, new) if old == new => _ = writeln!(text, "shamir_threshold: {new}"),
             (old, new) => {
-                for (sign, number) in [("+++", new), ("---", old)].into_iter().filter(|(_, number)| *number > 0) {
+                for (sign, number) in [("+++", new), ("---", old)]
+                    .into_iter()
+                    .filter(|(_, number)| *number > 0)
+                {
                     let _ = writeln!(text, "{sign} shamir_threshold: {number}");
                 }
             }
@@ -174,11 +192,22 @@ impl Recipe {
         let none = Vec::new();
         for index in 0..self.groups.len().max(other.groups.len()) {
             let [old, new] = [self, other].map(|recipe| recipe.groups.get(index).unwrap_or(&none));
-            let is_in = |group: &[MasterKey], key: &MasterKey| group.iter().any(|known| known.is(key) || key.is(known));
+            let is_in = |group: &[MasterKey], key: &MasterKey| {
+                group.iter().any(|known| known.is(key) || key.is(known))
+            };
             let _ = writeln!(text, "Group {}", index + 1);
-            let stays = new.iter().filter(|key| is_in(old, key)).map(|key| ("   ", key));
-            let comes = new.iter().filter(|key| !is_in(old, key)).map(|key| ("+++", key));
-            let goes = old.iter().filter(|key| !is_in(new, key)).map(|key| ("---", key));
+            let stays = new
+                .iter()
+                .filter(|key| is_in(old, key))
+                .map(|key| ("   ", key));
+            let comes = new
+                .iter()
+                .filter(|key| !is_in(old, key))
+                .map(|key| ("+++", key));
+            let goes = old
+                .iter()
+                .filter(|key| !is_in(new, key))
+                .map(|key| ("---", key));
             for (sign, key) in stays.chain(comes).chain(goes) {
                 changes |= sign != "   ";
                 let _ = writeln!(text, "{sign} {}", key.name());
@@ -201,11 +230,18 @@ impl MasterKey {
 
     /// All that tells it from other keys.
     fn name(&self) -> String {
-        let context = self.context.iter().map(|(name, value)| format!("{name}:{value}"));
+        let context = self
+            .context
+            .iter()
+            .map(|(name, value)| format!("{name}:{value}"));
         let context = context.collect::<Vec<_>>().join(",");
         match (self.kind, &self.fields[..]) {
             (KeyKind::AwsKms, [arn, role, profile]) => {
-                let role = if role.is_empty() { String::new() } else { format!("+{role}") };
+                let role = if role.is_empty() {
+                    String::new()
+                } else {
+                    format!("+{role}")
+                };
                 let tail = match (context.is_empty(), profile.is_empty()) {
                     (true, true) => String::new(),
                     (false, true) => format!("|{context}"),
@@ -213,8 +249,12 @@ impl MasterKey {
                 };
                 format!("{arn}{role}{tail}")
             }
-            (KeyKind::AzureKeyVault, [vault, name, version]) => format!("{vault}/keys/{name}/{version}"),
-            (KeyKind::Vault, [address, engine, name]) => format!("{address}/v1/{engine}/keys/{name}"),
+            (KeyKind::AzureKeyVault, [vault, name, version]) => {
+                format!("{vault}/keys/{name}/{version}")
+            }
+            (KeyKind::Vault, [address, engine, name]) => {
+                format!("{address}/v1/{engine}/keys/{name}")
+            }
             _ => self.known_by().to_owned(),
         }
     }

@@ -55,7 +55,18 @@ LATER = [
 LEFT_OUT = {"input-type-unknown-suffix", "order-duplicate", "shamir-vault-and-age"}
 # sops refuses to set a list; here it can be set.
 LATER_COMMANDS = {"set-array", "encrypt-age-ssh", "encrypt-aws-kms", "encrypt-pgp-and-age", "encrypt-vault-transit"}
-COMMANDS = {"decrypt", "encrypt", "exec-env", "exec-file", "filestatus", "set", "unset"}
+COMMANDS = {
+    "decrypt",
+    "encrypt",
+    "exec-env",
+    "exec-file",
+    "filestatus",
+    "groups",
+    "rotate",
+    "set",
+    "unset",
+    "updatekeys",
+}
 AREAS = {
     "flat": ("binary-", "dotenv-", "ini-", "v313-binary", "v313-dotenv", "v313-ini", "tamper-dotenv", "tamper-ini"),
     "keys": ("age-", "shamir-", "mixed-", "pgp-", "order-", "aws-", "azure-", "gcp-", "vault-"),

@@ -33,18 +33,70 @@ const fn kind(
     help: &'static str,
     variable: &'static str,
 ) -> Kind {
-    Kind { list, flags, short, help, variable }
+    Kind {
+        list,
+        flags,
+        short,
+        help,
+        variable,
+    }
 }
 
 /// The kinds, in the order in which their keys are put together.
 const KINDS: [Kind; 7] = [
-    kind("kms", ["kms", "add-kms", "rm-kms"], Some('k'), "AWS KMS keys (ARN, or ARN+ROLE)", "SOPS_KMS_ARN"),
-    kind("gcp_kms", ["gcp-kms", "add-gcp-kms", "rm-gcp-kms"], None, "Google Cloud KMS keys", "SOPS_GCP_KMS_IDS"),
-    kind("hckms", ["hckms", "add-hckms", "rm-hckms"], None, "HuaweiCloud KMS keys", "SOPS_HUAWEICLOUD_KMS_IDS"),
-    kind("azure_kv", ["azure-kv", "add-azure-kv", "rm-azure-kv"], None, "Azure Key Vault keys (https://VAULT/keys/NAME/VERSION)", "SOPS_AZURE_KEYVAULT_URLS"),
-    kind("pgp", ["pgp", "add-pgp", "rm-pgp"], Some('p'), "OpenPGP fingerprints", "SOPS_PGP_FP"),
-    kind("hc_vault", ["hc-vault-transit", "add-hc-vault-transit", "rm-hc-vault-transit"], None, "Keys of Vault or OpenBao (https://HOST/v1/ENGINE/keys/NAME)", "SOPS_VAULT_URIS"),
-    kind("age", ["age", "add-age", "rm-age"], Some('a'), "age recipients", "SOPS_AGE_RECIPIENTS"),
+    kind(
+        "kms",
+        ["kms", "add-kms", "rm-kms"],
+        Some('k'),
+        "AWS KMS keys (ARN, or ARN+ROLE)",
+        "SOPS_KMS_ARN",
+    ),
+    kind(
+        "gcp_kms",
+        ["gcp-kms", "add-gcp-kms", "rm-gcp-kms"],
+        None,
+        "Google Cloud KMS keys",
+        "SOPS_GCP_KMS_IDS",
+    ),
+    kind(
+        "hckms",
+        ["hckms", "add-hckms", "rm-hckms"],
+        None,
+        "HuaweiCloud KMS keys",
+        "SOPS_HUAWEICLOUD_KMS_IDS",
+    ),
+    kind(
+        "azure_kv",
+        ["azure-kv", "add-azure-kv", "rm-azure-kv"],
+        None,
+        "Azure Key Vault keys (https://VAULT/keys/NAME/VERSION)",
+        "SOPS_AZURE_KEYVAULT_URLS",
+    ),
+    kind(
+        "pgp",
+        ["pgp", "add-pgp", "rm-pgp"],
+        Some('p'),
+        "OpenPGP fingerprints",
+        "SOPS_PGP_FP",
+    ),
+    kind(
+        "hc_vault",
+        [
+            "hc-vault-transit",
+            "add-hc-vault-transit",
+            "rm-hc-vault-transit",
+        ],
+        None,
+        "Keys of Vault or OpenBao (https://HOST/v1/ENGINE/keys/NAME)",
+        "SOPS_VAULT_URIS",
+    ),
+    kind(
+        "age",
+        ["age", "add-age", "rm-age"],
+        Some('a'),
+        "age recipients",
+        "SOPS_AGE_RECIPIENTS",
+    ),
 ];
 
 /// Keys of all kinds in one role.
@@ -111,11 +163,17 @@ impl Aws {
         if let Some(profile) = &self.aws_profile {
             recipe.set_aws_profile(profile);
         }
-        let context = self.encryption_context.as_deref().filter(|context| !context.is_empty());
-        context.map_or(Ok(()), |context| recipe.set_context(context)).map_err(|error| {
-            let diagnostic = Diagnostic::error(Fault::Settings, format!("--encryption-context: {error}"));
-            Failure::new(Code::BadContext, diagnostic)
-        })
+        let context = self
+            .encryption_context
+            .as_deref()
+            .filter(|context| !context.is_empty());
+        context
+            .map_or(Ok(()), |context| recipe.set_context(context))
+            .map_err(|error| {
+                let diagnostic =
+                    Diagnostic::error(Fault::Settings, format!("--encryption-context: {error}"));
+                Failure::new(Code::BadContext, diagnostic)
+            })
     }
 }
 
@@ -129,7 +187,12 @@ impl<const ROLE: usize> Keys<ROLE> {
     pub(super) fn recipe(&self, aws: &Aws, process: &Process<'_>) -> Result<Recipe, Failure> {
         let mut recipe = Recipe::default();
         for (kind, given) in KINDS.iter().zip(&self.given) {
-            let variable = || process.environment.get(kind.variable).filter(|_| ROLE == USE);
+            let variable = || {
+                process
+                    .environment
+                    .get(kind.variable)
+                    .filter(|_| ROLE == USE)
+            };
             if let Some(keys) = given.as_deref().or_else(variable) {
                 let added = recipe.add(kind.list, keys);
                 added.map_err(|error| Failure::input(Code::Generic, error.to_string()))?;

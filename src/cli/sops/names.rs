@@ -70,6 +70,10 @@ pub(in crate::cli) fn arranged(arguments: &[OsString]) -> Vec<OsString> {
             } else {
                 behind.push(argument);
             }
+            if command.as_ref().is_some_and(|command| command == "groups") {
+                // Flags belong to what is done with them.
+                flags.splice(0..0, rest.next().cloned());
+            }
             // From here on flags and other words stand as the user wrote them.
             behind.extend(rest.by_ref().map(|argument| with_two_dashes(argument)));
         }
@@ -104,13 +108,17 @@ fn with_two_dashes(argument: &OsStr) -> OsString {
 
 /// Whether the next argument belongs to a flag.
 fn takes_value(root: &clap::Command, flag: &OsStr) -> bool {
-    let Some(name) = flag.to_str().and_then(|flag| flag.strip_prefix("--")) else {
+    let Some(name) = flag.to_str().and_then(|flag| flag.strip_prefix('-')) else {
         return false;
+    };
+    let is_flag = |known: &&clap::Arg| match name.strip_prefix('-') {
+        Some(name) => known.get_long() == Some(name),
+        None => known.get_short().is_some() && known.get_short() == name.parse().ok(),
     };
     let all = root
         .get_subcommands()
         .flat_map(clap::Command::get_arguments);
-    all.filter(|known| known.get_long() == Some(name))
+    all.filter(is_flag)
         .any(|known| known.get_action().takes_values() && !known.is_require_equals_set())
 }
 
@@ -145,6 +153,10 @@ mod tests {
             ("-e --age age1x f.yaml", "encrypt --age age1x f.yaml"),
             ("filestatus f.yaml", "filestatus f.yaml"),
             ("-d decrypt", "decrypt decrypt"),
+            ("-r -i f.yaml", "rotate -i f.yaml"),
+            ("-i --rotate --add-age a f", "rotate -i --add-age a f"),
+            ("-p fp -e f", "encrypt -p fp f"),
+            ("--config c groups add -f f", "groups add --config c -f f"),
             ("set f.yaml [\"a\"] 1", "set f.yaml [\"a\"] 1"),
             ("exec-env f.env printenv", "exec-env f.env printenv"),
         ] {

@@ -1,11 +1,13 @@
 //! `rotate`, `updatekeys` and `groups`: who can open a file.
 
 use std::ffi::OsStr;
-use std::io::{BufRead as _, BufReader, Write as _};
+use std::io::{BufRead as _, BufReader};
 use std::path::Path;
 
 use super::failure::{Code, Failure};
-use super::flags::{Common, GroupChange, GroupsAdd, GroupsCommand, GroupsDelete, Rotate, UpdateKeys};
+use super::flags::{
+    Common, GroupChange, GroupsAdd, GroupsCommand, GroupsDelete, Rotate, UpdateKeys,
+};
 use super::input::{self, Input};
 use super::replace::replace;
 use super::rules;
@@ -16,14 +18,19 @@ use crate::sops::{MacCheck, Recipe};
 /// Encrypts all values of a file with a new data key, for its keys with some more or fewer.
 pub(super) fn rotate(flags: &Rotate, process: &mut Process<'_>) -> Result<u8, Failure> {
     let changing = &flags.changing;
-    if !process.folder.join(&changing.named.file).exists() && (flags.add.is_given() || flags.remove.is_given()) {
+    if !process.folder.join(&changing.named.file).exists()
+        && (flags.add.is_given() || flags.remove.is_given())
+    {
         let message = "keys of a file that is not there cannot be changed";
         let hint = "encrypt a new file for --age, --pgp, --kms and the like";
         let diagnostic = Diagnostic::error(Fault::Input, message).with_hint(hint);
         return Err(Failure::new(Code::KeysOfNoFile, diagnostic));
     }
     let keyring = input::keyring(changing.decryption_order.as_deref(), process)?;
-    let (add, remove) = (flags.add.recipe(&flags.aws, process)?, flags.remove.recipe(&flags.aws, process)?);
+    let (add, remove) = (
+        flags.add.recipe(&flags.aws, process)?,
+        flags.remove.recipe(&flags.aws, process)?,
+    );
     let input = Input::named(&changing.named, process)?;
     let mut revision = input.revise(MacCheck::unless(changing.ignore_mac), &keyring)?;
     let mut recipe = revision.recipe();
@@ -53,7 +60,10 @@ pub(super) fn updatekeys(
         }
         return match failed {
             0 => Ok(0),
-            failed => Err(Failure::input(Code::Generic, format!("{failed} files were not updated"))),
+            failed => Err(Failure::input(
+                Code::Generic,
+                format!("{failed} files were not updated"),
+            )),
         };
     };
     update(flags, file, process)
@@ -65,11 +75,17 @@ fn update(flags: &UpdateKeys, file: &OsStr, process: &mut Process<'_>) -> Result
     let mut recipe = configured.ok_or_else(|| {
         let message = "config file not found, or has no creation rules";
         let diagnostic = Diagnostic::error(Fault::Settings, message);
-        Failure::new(Code::Generic, diagnostic.with_hint("write a rule for the file into .sops.yaml"))
+        Failure::new(
+            Code::Generic,
+            diagnostic.with_hint("write a rule for the file into .sops.yaml"),
+        )
     })?;
     let input = Input::read(Some(file), flags.input_type.as_deref(), None, process)?;
     let old = input.parse()?.recipe();
-    let threshold = [flags.shamir_secret_sharing_threshold.unwrap_or_default(), old.threshold()];
+    let threshold = [
+        flags.shamir_secret_sharing_threshold.unwrap_or_default(),
+        old.threshold(),
+    ];
     if let Some(threshold) = threshold.into_iter().find(|threshold| *threshold > 0) {
         recipe.set_threshold(threshold.min(recipe.group_count()));
     }
@@ -77,7 +93,10 @@ fn update(flags: &UpdateKeys, file: &OsStr, process: &mut Process<'_>) -> Result
         let _ = writeln!(process.stderr, "File {name} already up to date");
         return Ok(0);
     };
-    print(process, format!("The following changes will be made to the file's groups:\n{changes}"));
+    print(
+        process,
+        format!("The following changes will be made to the file's groups:\n{changes}"),
+    );
     if !flags.yes && !is_wanted(process)? {
         let _ = writeln!(process.stderr, "File {name} left unchanged");
         return Ok(0);
@@ -99,7 +118,10 @@ fn is_wanted(process: &mut Process<'_>) -> Result<bool, Failure> {
             (Ok(1..), _) => {}
             _ => {
                 let diagnostic = Diagnostic::error(Fault::Input, "there was no answer");
-                return Err(Failure::new(Code::Generic, diagnostic.with_hint("--yes asks nothing")));
+                return Err(Failure::new(
+                    Code::Generic,
+                    diagnostic.with_hint("--yes asks nothing"),
+                ));
             }
         }
     }
@@ -125,9 +147,15 @@ fn delete(flags: &GroupsDelete, process: &mut Process<'_>) -> Result<u8, Failure
     change(&flags.change, process, |recipe| {
         if !recipe.remove_group(flags.index) {
             let count = recipe.group_count();
-            return Err(format!("there is no key group {}: the file has {count}, counted from 0", flags.index));
+            return Err(format!(
+                "there is no key group {}: the file has {count}, counted from 0",
+                flags.index
+            ));
         }
-        let threshold = flags.change.shamir_secret_sharing_threshold.unwrap_or(recipe.threshold());
+        let threshold = flags
+            .change
+            .shamir_secret_sharing_threshold
+            .unwrap_or(recipe.threshold());
         if recipe.group_count() < threshold.max(1) {
             return Err(format!(
                 "removing this key group will make the Shamir threshold impossible to satisfy: Shamir threshold is {threshold}, but we only have {} key groups",
@@ -143,14 +171,23 @@ fn change(
     process: &mut Process<'_>,
     change: impl FnOnce(&mut Recipe) -> Result<(), String>,
 ) -> Result<u8, Failure> {
-    let input = Input::read(Some(&flags.file), flags.input_type.as_deref(), None, process)?;
+    let input = Input::read(
+        Some(&flags.file),
+        flags.input_type.as_deref(),
+        None,
+        process,
+    )?;
     let mut recipe = input.parse()?.recipe();
     change(&mut recipe).map_err(|message| Failure::input(Code::Generic, message))?;
     if let Some(threshold) = flags.shamir_secret_sharing_threshold {
         recipe.set_threshold(threshold);
     }
     let text = rewrapped(&input, &recipe, &flags.common, process)?;
-    put(&text, flags.in_place.then_some(Path::new(&flags.file)), process)
+    put(
+        &text,
+        flags.in_place.then_some(Path::new(&flags.file)),
+        process,
+    )
 }
 
 /// A file with its data key wrapped for the keys of a recipe.

@@ -148,7 +148,10 @@ pub(in crate::sops) fn stamp(document: &mut Branch, format: Format, metadata: &M
         })
     };
     let Some(block) = block else { return };
-    for (name, text) in [("lastmodified", &metadata.last_modified), ("mac", &metadata.mac)] {
+    for (name, text) in [
+        ("lastmodified", &metadata.last_modified),
+        ("mac", &metadata.mac),
+    ] {
         let name = format!("{prefix}{name}");
         let found = block.iter_mut().find_map(|item| match item {
             Item::Entry(key, node) if key.eq_ignore_ascii_case(&name) => Some(&mut node.kind),

@@ -10,6 +10,8 @@ use crate::support::program::Program;
 use super::{CREDENTIAL, Case, DECODED, KEY, NEIGHBOUR, VALUE, case, check};
 
 const FILE: &str = include_str!("secrets.enc.yaml");
+/// Whose the file is.
+const OWN: &str = "age1zpaaazskavxze44xume0rhw59gkrfuh90nzx7cyufzhuhc3u2asqa4vqhd";
 /// Opens the file, and nothing else.
 pub(super) const IDENTITY: &str =
     "AGE-SECRET-KEY-1U82DFYT6K26D9Z8WWWSXVVYTU9Z757UTQK438XFKP58T84P745HS2U0TSZ";
@@ -101,6 +103,12 @@ fn commands_that_fail() {
         ),
         (&["--set", VALUE, "f.yaml"], FILE, 7),
         (&["unset", "f.yaml", "[\"user\"][0]"], FILE, 1),
+        (&["rotate", "-i", "f.yaml"], &moved, 51),
+        (&["rotate", "--rm-age", OWN, "f.yaml"], FILE, 1),
+        (&["rotate", "--output", "no/where", "f.yaml"], FILE, 3),
+        (&["groups", "delete", "-f", "f.yaml", "0"], FILE, 1),
+        (&["groups", "add", "-f", "f.yaml"], FILE, 1),
+        (&["updatekeys", "-y", "f.yaml"], FILE, 1),
         (&["unset", "f.yaml", "[\"none\"]"], FILE, 1),
     ] {
         let ours = ["sops"].iter().chain(args).copied();
