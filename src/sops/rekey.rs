@@ -141,7 +141,7 @@ impl Recipe {
     }
 
     /// Adds the keys of another recipe as a group.
-    pub fn add_group(&mut self, keys: Self) {
+    pub fn add_group(&mut self, keys: &Self) {
         self.groups.push(keys.groups.concat());
     }
 
@@ -155,7 +155,7 @@ impl Recipe {
     }
 
     /// Adds the keys of another recipe to the first group.
-    pub fn add_to_first(&mut self, keys: Self) {
+    pub fn add_to_first(&mut self, keys: &Self) {
         if let Some(first) = self.groups.first_mut() {
             for key in keys.groups.concat() {
                 if !first.iter().any(|known| known.is(&key)) {

@@ -34,7 +34,7 @@ pub(super) fn rotate(flags: &Rotate, process: &mut Process<'_>) -> Result<u8, Fa
     let input = Input::named(&changing.named, process)?;
     let mut revision = input.revise(MacCheck::unless(changing.ignore_mac), &keyring)?;
     let mut recipe = revision.recipe();
-    recipe.add_to_first(add);
+    recipe.add_to_first(&add);
     recipe.remove(&remove);
     let rotated = revision.rotate(&recipe, &keyring, input::deadline());
     input::wait(rotated)?.map_err(|error| Failure::of_keys(&error))?;
@@ -138,7 +138,7 @@ pub(super) fn groups(command: &GroupsCommand, process: &mut Process<'_>) -> Resu
 fn add(flags: &GroupsAdd, process: &mut Process<'_>) -> Result<u8, Failure> {
     let group = flags.keys.recipe(&flags.aws, process)?;
     change(&flags.change, process, |recipe| {
-        recipe.add_group(group);
+        recipe.add_group(&group);
         Ok(())
     })
 }
