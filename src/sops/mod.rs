@@ -111,6 +111,14 @@ pub fn is_encrypted(text: &str, format: Format) -> Result<bool, Error> {
     }
 }
 
+/// Whether a text could be encrypted as one of a format.
+///
+/// # Errors
+/// It has not the format's syntax, holds no document, or something by the name of the `sops` block.
+pub fn check_plain(bytes: &[u8], format: Format) -> Result<(), Error> {
+    document::read_plain(bytes, format).map(drop)
+}
+
 impl Decrypted {
     /// The documents as maps of values, without comments. A merge key (`<<`) is a key like any other.
     pub fn into_documents(self) -> Vec<Map> {

@@ -33,14 +33,8 @@ impl Encrypted<'_> {
         layout: Layout,
     ) -> Result<Vec<u8>, Error> {
         self.metadata.threshold = recipe.needed();
-        self.metadata.groups = match (&self.metadata.groups[..], &recipe.groups[..]) {
-            ([old], [new]) => vec![rewrapped(old, new, key, keyring, deadline).await?],
-            _ => {
-                keyring
-                    .wrap(key, recipe.wanted(), &recipe::now(), deadline)
-                    .await?
-            }
-        };
+        self.metadata.groups =
+            rewrapped(&self.metadata.groups, recipe, key, keyring, deadline).await?;
         let block = self.metadata.block();
         let old = document::read(self.text, self.format)?;
         for (document, old) in self.documents.iter_mut().zip(&old) {
@@ -50,32 +44,31 @@ impl Encrypted<'_> {
     }
 }
 
-/// A group for other keys. Those that it has already stay wrapped as they are: they need not be at hand.
+/// Groups for the keys of a recipe. Keys of the only group that it has already stay wrapped as they are: they need not be
+/// at hand.
 async fn rewrapped(
-    old: &KeyGroup,
-    new: &[MasterKey],
+    old: &[KeyGroup],
+    recipe: &Recipe,
     key: &DataKey,
     keyring: &Keyring,
     deadline: Instant,
-) -> Result<KeyGroup, Error> {
-    let kept = |key: &MasterKey| {
-        old.keys
-            .iter()
-            .find(|old| old.key.is(key) && !old.enc.is_empty())
+) -> Result<Vec<KeyGroup>, Error> {
+    let now = recipe::now();
+    let ([old], [new]) = (old, &recipe.groups[..]) else {
+        return keyring.wrap(key, recipe.wanted(), &now, deadline).await;
     };
-    let missing: Vec<MasterKey> = new
-        .iter()
-        .filter(|key| kept(key).is_none())
-        .cloned()
-        .collect();
+    let kept = |key: &MasterKey| {
+        let mut old = old.keys.iter();
+        old.find(|old| old.key.is(key) && !old.enc.is_empty())
+    };
+    let missing = new.iter().filter(|key| kept(key).is_none());
+    let missing: Vec<MasterKey> = missing.cloned().collect();
     let mut keys: Vec<Wrapped> = new.iter().filter_map(kept).cloned().collect();
     if !missing.is_empty() || new.is_empty() {
-        let made = keyring
-            .wrap(key, (&[missing], 0), &recipe::now(), deadline)
-            .await?;
+        let made = keyring.wrap(key, (&[missing], 0), &now, deadline).await?;
         keys.extend(made.into_iter().flat_map(|group| group.keys));
     }
-    Ok(KeyGroup { keys })
+    Ok(vec![KeyGroup { keys }])
 }
 
 impl Revision<'_> {
@@ -101,6 +94,29 @@ impl Revision<'_> {
         self.metadata.groups = groups.await?;
         self.metadata.threshold = recipe.needed();
         self.has_new_keys = true;
+        Ok(())
+    }
+}
+
+impl Revision<'_> {
+    /// Wraps the data key for those keys of the block that have no wrapped one beside them, as where a user wrote them
+    /// into it.
+    ///
+    /// # Errors
+    /// The data key cannot be wrapped for one of the keys.
+    pub async fn complete_keys(
+        &mut self,
+        keyring: &Keyring,
+        deadline: Instant,
+    ) -> Result<(), Error> {
+        let mut keys = self.metadata.groups.iter().flat_map(|group| &group.keys);
+        if keys.all(|key| !key.enc.is_empty()) {
+            return Ok(());
+        }
+        let recipe = self.recipe();
+        self.metadata.groups =
+            rewrapped(&self.metadata.groups, &recipe, &self.key, keyring, deadline).await?;
+        self.metadata.threshold = recipe.needed();
         Ok(())
     }
 }

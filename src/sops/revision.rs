@@ -12,7 +12,7 @@ use super::path::{NotFound, TreePath};
 use super::recipe;
 use super::rewrite::rewritten;
 use super::sealed::Sealed;
-use super::tree::Branch;
+use super::tree::{self, Branch};
 use super::{Encrypted, MacCheck, decrypt};
 use crate::secret::Text;
 
@@ -83,6 +83,36 @@ impl Revision<'_> {
     /// The text is not of the file's format, or holds no document.
     pub fn replace(&mut self, text: &[u8]) -> Result<(), Error> {
         self.documents = document::read_plain(text, self.format)?;
+        Ok(())
+    }
+
+    /// The values in the open, and the block as it stands.
+    pub fn print_with_block(&self, layout: Layout) -> Result<Zeroizing<Vec<u8>>, Error> {
+        let old = document::read(self.text, self.format)?;
+        let mut documents = Vec::with_capacity(self.documents.len());
+        for (document, old) in self.documents.iter().zip(&old) {
+            let mut document = tree::copy_all(document);
+            document::restore_block(old, &mut document, None, self.format);
+            documents.push(document);
+        }
+        let documents: Vec<&Branch> = documents.iter().collect();
+        let written = match self.format {
+            Format::Binary => Format::Json,
+            format => format,
+        };
+        document::write(&documents, written, layout)
+    }
+
+    /// Puts the values of a text in the place of all, and its block in the place of the file's.
+    ///
+    /// # Errors
+    /// The text is not of the file's format, or its block says something wrong.
+    pub fn replace_with_block(&mut self, text: &[u8]) -> Result<(), Error> {
+        let mut documents = document::read(document::utf8(text)?, self.format)?;
+        let block = document::take_block(&mut documents, self.format)?;
+        let metadata = Metadata::parse(&block)?;
+        self.has_new_keys = !tree::same(&metadata.block(), &self.metadata.block());
+        (self.metadata, self.documents) = (metadata, documents);
         Ok(())
     }
 

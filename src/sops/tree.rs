@@ -196,6 +196,12 @@ pub(super) fn copy_branch(branch: &[Item], budget: &mut usize) -> Option<Branch>
     branch.iter().map(copy_item).collect()
 }
 
+/// A copy of what has no aliases left.
+pub(super) fn copy_all(branch: &[Item]) -> Branch {
+    let mut budget = usize::MAX;
+    copy_branch(branch, &mut budget).unwrap_or_default()
+}
+
 /// Whether trees hold the same keys, values and comments in the same order. A float that is an integer is one.
 pub(super) fn same(first: &[Item], second: &[Item]) -> bool {
     let same_item = |pair: (&Item, &Item)| match pair {

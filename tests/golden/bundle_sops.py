@@ -57,6 +57,7 @@ LEFT_OUT = {"input-type-unknown-suffix", "order-duplicate", "shamir-vault-and-ag
 LATER_COMMANDS = {"set-array", "encrypt-age-ssh", "encrypt-aws-kms", "encrypt-pgp-and-age", "encrypt-vault-transit"}
 COMMANDS = {
     "decrypt",
+    "edit",
     "encrypt",
     "exec-env",
     "exec-file",
@@ -144,6 +145,8 @@ def command(name, case, folder):
     out.append("args " + json.dumps(case.get("command") or ["decrypt", *case["args"], case["file"]]))
     if case["keys"]:
         out.append("keys " + " ".join(os.path.basename(key).removesuffix(".agekey") for key in case["keys"]))
+    if "SOPS_EDITOR" in case["env"]:
+        out.append(f"env SOPS_EDITOR={case['env']['SOPS_EDITOR']}")
     for path in files(before) if os.path.isdir(before) else [os.path.join(folder, case["file"])]:
         name = os.path.relpath(path, before) if os.path.isdir(before) else case["file"]
         out += [f"file {name}"] + lines(read(*os.path.split(path)))

@@ -49,6 +49,7 @@ mod sops;
 #[cfg(test)]
 mod sops_backend;
 mod sops_commands;
+mod sops_edit;
 mod sops_keys;
 mod sops_layout;
 #[cfg(test)]

@@ -71,8 +71,15 @@ pub(super) fn exec_file(flags: &ExecFile, process: &mut Process<'_>) -> Result<u
 }
 
 fn shell(line: &OsStr, process: &Process<'_>) -> Command {
-    let mut command = Command::new("/bin/sh");
-    command.arg("-c").arg(line).current_dir(&process.folder);
+    let mut command = with_environment("/bin/sh".as_ref(), process);
+    command.arg("-c").arg(line);
+    command
+}
+
+/// A program in this process's folder and environment.
+pub(super) fn with_environment(program: &OsStr, process: &Process<'_>) -> Command {
+    let mut command = Command::new(program);
+    command.current_dir(&process.folder);
     command.env_clear().envs(process.environment.iter());
     command
 }
@@ -90,7 +97,7 @@ fn not_run(error: &std::io::Error) -> Failure {
     Failure::new(Code::Generic, diagnostic.with_cause(io_reason(error)))
 }
 
-fn private_file(path: &Path, text: &[u8]) -> std::io::Result<()> {
+pub(super) fn private_file(path: &Path, text: &[u8]) -> std::io::Result<()> {
     let mut file = OpenOptions::new()
         .write(true)
         .create_new(true)

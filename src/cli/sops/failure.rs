@@ -24,6 +24,8 @@ pub(super) enum Code {
     NoFile = 100,
     DuplicateOrder = 112,
     NoDataKey = 128,
+    Unmodified = 200,
+    NoEditor = 201,
     Encrypted = 203,
 }
 
@@ -70,6 +72,16 @@ impl Failure {
 
     /// Prints the message; gives the exit code.
     pub(super) fn tell(self, name: Name, process: &mut Process<'_>) -> u8 {
+        let code = match name {
+            Name::Sops => self.code as u8,
+            Name::Manifuse | Name::Avp => diagnostics::exit_code(std::slice::from_ref(&*self.diagnostic)),
+        };
+        self.show(process);
+        code
+    }
+
+    /// Prints the message.
+    pub(super) fn show(self, process: &mut Process<'_>) {
         let no_colour = process.environment.get("NO_COLOR");
         let rendering = Rendering {
             colours: process.terminal && no_colour.is_none_or(str::is_empty),
@@ -81,9 +93,5 @@ impl Failure {
         let _ = process
             .stderr
             .write_all(diagnostics::render(&told, rendering).as_bytes());
-        match name {
-            Name::Sops => self.code as u8,
-            Name::Manifuse | Name::Avp => diagnostics::exit_code(&told),
-        }
     }
 }

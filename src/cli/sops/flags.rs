@@ -27,6 +27,14 @@ Examples:
 
 Without keys among the flags they come from the .sops.yaml that is nearest to the working folder.";
 
+const EDIT_EXAMPLES: &str = "\
+Examples:
+  manifuse sops edit secrets.enc.yaml
+  EDITOR='code --wait' manifuse sops edit secrets.enc.yaml
+  manifuse sops edit --age age1... new.enc.yaml
+
+The editor is SOPS_EDITOR, else EDITOR, else vim, nano or vi. A file that is not there begins with an example.";
+
 const SET_EXAMPLES: &str = "\
 Examples:
   manifuse sops set secrets.enc.yaml '[\"db\"][\"password\"]' '\"s3cr3t\"'
@@ -50,6 +58,9 @@ pub(in crate::cli) enum SopsCommand {
     /// Encrypts a file
     #[command(after_long_help = ENCRYPT_EXAMPLES)]
     Encrypt(Box<Encrypt>),
+    /// Lets you change a decrypted file in an editor, and encrypts it again
+    #[command(after_long_help = EDIT_EXAMPLES)]
+    Edit(Box<Edit>),
     /// Puts one value into an encrypted file
     #[command(after_long_help = SET_EXAMPLES)]
     Set(Box<Set>),
@@ -276,9 +287,24 @@ pub(in crate::cli) struct Changing {
     #[arg(long, hide = true)]
     pub(super) output_type: Option<String>,
 
-    /// Taken and ignored: the file keeps its keys
-    #[arg(long, hide = true)]
-    pub(super) shamir_secret_sharing_threshold: Option<usize>,
+}
+
+/// The flags of `edit`.
+#[derive(Args, Debug)]
+pub(in crate::cli) struct Edit {
+    #[command(flatten)]
+    pub(super) changing: Changing,
+
+    /// Show the sops block, too
+    #[arg(short, long)]
+    pub(super) show_master_keys: bool,
+
+    /// Taken and ignored: the file itself is always written
+    #[arg(short, long, hide = true)]
+    pub(super) in_place: bool,
+
+    #[command(flatten)]
+    pub(super) encrypting: Encrypting,
 }
 
 /// The flags of `set`.

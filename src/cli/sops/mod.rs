@@ -3,6 +3,8 @@
 
 mod child;
 mod decrypt;
+mod edit;
+mod editor;
 mod encrypt;
 mod failure;
 mod flags;
@@ -35,6 +37,7 @@ pub(super) fn run(command: SopsCommand, name: Name, process: &mut Process<'_>) -
     let done = match command {
         SopsCommand::Decrypt(flags) => decrypt::decrypt(&flags, process),
         SopsCommand::Encrypt(flags) => encrypt::encrypt(&flags, process),
+        SopsCommand::Edit(flags) => edit::edit(&flags, process),
         SopsCommand::Set(flags) => set::set(&flags, process),
         SopsCommand::Unset(flags) => set::unset(&flags, process),
         SopsCommand::Rotate(flags) => rotate::rotate(&flags, process),

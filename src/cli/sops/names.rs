@@ -78,6 +78,9 @@ pub(in crate::cli) fn arranged(arguments: &[OsString]) -> Vec<OsString> {
             behind.extend(rest.by_ref().map(|argument| with_two_dashes(argument)));
         }
     }
+    if command.is_none() && !behind.is_empty() {
+        command = Some("edit".into());
+    }
     [name]
         .into_iter()
         .chain(command)
@@ -153,6 +156,8 @@ mod tests {
             ("-e --age age1x f.yaml", "encrypt --age age1x f.yaml"),
             ("filestatus f.yaml", "filestatus f.yaml"),
             ("-d decrypt", "decrypt decrypt"),
+            ("f.yaml", "edit f.yaml"),
+            ("-s --age a f.yaml", "edit -s --age a f.yaml"),
             ("-r -i f.yaml", "rotate -i f.yaml"),
             ("-i --rotate --add-age a f", "rotate -i --add-age a f"),
             ("-p fp -e f", "encrypt -p fp f"),

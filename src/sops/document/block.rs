@@ -67,14 +67,8 @@ fn items(block: &Branch, format: Format) -> Branch {
     match format {
         Format::Dotenv => flat::flatten(block).into_iter().map(prefixed).collect(),
         Format::Ini => vec![section(flat::flatten(block))],
-        Format::Yaml | Format::Json | Format::Binary => vec![section(copy_of(block))],
+        Format::Yaml | Format::Json | Format::Binary => vec![section(tree::copy_all(block))],
     }
-}
-
-fn copy_of(block: &[Item]) -> Branch {
-    // A block is small.
-    let mut budget = usize::MAX;
-    tree::copy_branch(block, &mut budget).unwrap_or_default()
 }
 
 fn take_entries(document: &mut Branch) -> Vec<Node> {
@@ -125,7 +119,7 @@ pub(in crate::sops) fn restore_block(
     }
     for old_place in places {
         let place = at(old_place, document);
-        document.splice(place..place, copy_of(&old[old_place..=old_place]));
+        document.splice(place..place, tree::copy_all(&old[old_place..=old_place]));
     }
 }
 

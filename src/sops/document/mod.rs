@@ -162,18 +162,23 @@ fn into_branch(root: Node) -> Result<Branch, Error> {
     }
 }
 
+/// The text that bytes must be in all formats but one.
+pub(super) fn utf8(bytes: &[u8]) -> Result<&str, Error> {
+    std::str::from_utf8(bytes).map_err(|error| {
+        Error::structure(
+            Span::at(error.valid_up_to()),
+            "a file of this format must be UTF-8",
+        )
+    })
+}
+
 /// The documents of a text that is not encrypted, for whoever encrypts it.
 pub(super) fn read_plain(bytes: &[u8], format: Format) -> Result<Vec<Branch>, Error> {
     if format == Format::Binary {
         let data = Node::text(bytes.to_vec());
         return Ok(vec![vec![Item::Entry(DATA.to_owned(), data)]]);
     }
-    let text = std::str::from_utf8(bytes).map_err(|error| {
-        Error::structure(
-            Span::at(error.valid_up_to()),
-            "a file of this format must be UTF-8",
-        )
-    })?;
+    let text = utf8(bytes)?;
     let documents = read(text, format)?;
     refuse(&documents, format)?;
     let says_nothing = |line: &str| line.trim().is_empty() || line.trim_start().starts_with('#');
