@@ -55,11 +55,20 @@ fn the_editor_gets_a_private_file_of_the_same_name() {
     let (run, after) = session(&["a.yaml"], "a.yaml", Some(&text), script);
     assert_eq!(run.code, Some(0), "{}", run.stderr);
     let after = after.unwrap();
-    assert_eq!(decrypted("a.yaml", &after), decrypted("a.yaml", &text).replace("s3cr3t", "new"));
+    assert_eq!(
+        decrypted("a.yaml", &after),
+        decrypted("a.yaml", &text).replace("s3cr3t", "new")
+    );
     // What did not change has its text still.
     let changed = |line: &&str| !after.contains(*line);
-    let names = text.lines().filter(changed).map(|line| line.trim().split(':').next());
-    assert_eq!(names.collect::<Vec<_>>(), [Some("password"), Some("lastmodified"), Some("mac")]);
+    let names = text
+        .lines()
+        .filter(changed)
+        .map(|line| line.trim().split(':').next());
+    assert_eq!(
+        names.collect::<Vec<_>>(),
+        [Some("password"), Some("lastmodified"), Some("mac")]
+    );
 }
 
 #[test]
@@ -69,12 +78,20 @@ fn sessions_that_write_nothing() {
         ("true", 200, "the file has not changed"),
         ("echo x >> $1; exit 3", 201, "exit status: 3"),
         ("echo '\t- }' >> $1", 2, "a.yaml:"),
-        ("echo 'sops: x' >> $1", 203, "a top-level entry is called sops"),
+        (
+            "echo 'sops: x' >> $1",
+            203,
+            "a top-level entry is called sops",
+        ),
         ("echo '- list' > $1", 2, "must be a mapping"),
         ("rm $1", 2, "the editor left no file"),
-        ("echo x >> $1; kill -TERM $PPID; exec sleep 60", 1, "broken off"),
+        (
+            "echo x >> $1; kill -TERM $PPID; exec sleep 60",
+            1,
+            "broken off",
+        ),
         ("kill -INT $PPID; exec sleep 60", 1, "broken off"),
-        ("kill -HUP $PPID; trap '' TERM; sleep 60", 1, "broken off"),
+        ("kill -HUP $PPID; trap '' TERM; sleep 3", 1, "broken off"),
     ] {
         for args in [&["a.yaml"][..], &["edit", "-s", "a.yaml"]] {
             if args.len() > 1 && code == 203 {
@@ -92,17 +109,34 @@ fn sessions_that_write_nothing() {
 #[test]
 fn editors_that_are_not_there() {
     let text = encrypted("a.yaml", PLAIN);
-    for (name, editor) in [("SOPS_EDITOR", "none-such"), ("EDITOR", "'"), ("EDITOR", "none such"), ("PATH", "/none")] {
-        let run = sops(&["a.yaml"]).file("a.yaml", &text).env(name, editor).run();
+    for (name, editor) in [
+        ("SOPS_EDITOR", "none-such"),
+        ("EDITOR", "'"),
+        ("EDITOR", "none such"),
+        ("PATH", "/none"),
+    ] {
+        let run = sops(&["a.yaml"])
+            .file("a.yaml", &text)
+            .env(name, editor)
+            .run();
         assert_eq!(run.code, Some(201), "{}", run.stderr);
-        assert!(run.stderr.contains("SOPS_EDITOR or EDITOR"), "{}", run.stderr);
+        assert!(
+            run.stderr.contains("SOPS_EDITOR or EDITOR"),
+            "{}",
+            run.stderr
+        );
     }
 }
 
 #[test]
 fn a_new_file_begins_with_an_example() {
     for file in ["new.yaml", "new.json", "new.env", "new.ini", "new.txt"] {
-        let (run, after) = session(&["--age", RECIPIENT, file], file, None, "sed -i s/xample/ther/ $1; sed -i s/like/please/ $1");
+        let (run, after) = session(
+            &["--age", RECIPIENT, file],
+            file,
+            None,
+            "sed -i s/xample/ther/ $1; sed -i s/like/please/ $1",
+        );
         assert_eq!(run.code, Some(0), "{file} {}", run.stderr);
         let after = after.unwrap();
         assert!(after.contains("ENC["), "{after}");
@@ -112,17 +146,35 @@ fn a_new_file_begins_with_an_example() {
         assert_eq!((run.code, after), (Some(200), None), "{}", run.stderr);
     }
     let (run, after) = session(&["new.yaml"], "new.yaml", None, "echo 'a: 1' > $1");
-    assert_eq!((run.code, after), (Some(1), None), "for nobody: {}", run.stderr);
+    assert_eq!(
+        (run.code, after),
+        (Some(1), None),
+        "for nobody: {}",
+        run.stderr
+    );
 }
 
 #[test]
 fn the_block_can_be_edited() {
     for (file, plain, script) in [
-        ("a.yaml", PLAIN, "grep -q 'mac: ENC' $1; sed -i 's/^    age:/&\\n        - recipient: OTHER/' $1"),
-        ("a.env", "A=1\n", "grep -q sops_mac=ENC $1; echo sops_age__list_1__map_recipient=OTHER >> $1"),
+        (
+            "a.yaml",
+            PLAIN,
+            "grep -q 'mac: ENC' $1; sed -i 's/^    age:/&\\n        - recipient: OTHER/' $1",
+        ),
+        (
+            "a.env",
+            "A=1\n",
+            "grep -q sops_mac=ENC $1; echo sops_age__list_1__map_recipient=OTHER >> $1",
+        ),
     ] {
         let text = encrypted(file, plain);
-        let (run, after) = session(&["-s", file], file, Some(&text), &script.replace("OTHER", OTHER));
+        let (run, after) = session(
+            &["-s", file],
+            file,
+            Some(&text),
+            &script.replace("OTHER", OTHER),
+        );
         assert_eq!(run.code, Some(0), "{}", run.stderr);
         let after = after.unwrap();
         assert!(after.contains(OTHER), "{after}");
@@ -137,22 +189,57 @@ fn tools_that_run_sops() {
     let text = encrypted("values.yaml", PLAIN);
     let plain = decrypted("values.yaml", &text);
     for args in [
-        &["decrypt", "--input-type", "yaml", "--output-type", "yaml", "values.yaml"][..],
-        &["--decrypt", "--input-type", "yaml", "--output-type", "yaml", "values.yaml"],
+        &[
+            "decrypt",
+            "--input-type",
+            "yaml",
+            "--output-type",
+            "yaml",
+            "values.yaml",
+        ][..],
+        &[
+            "--decrypt",
+            "--input-type",
+            "yaml",
+            "--output-type",
+            "yaml",
+            "values.yaml",
+        ],
         &["-d", "values.yaml"],
         &["--enable-local-keyservice=true", "-d", "values.yaml"],
     ] {
         let run = sops(args).file("values.yaml", &text).run();
-        assert_eq!(String::from_utf8(run.stdout).unwrap(), plain, "{args:?} {}", run.stderr);
+        assert_eq!(
+            String::from_utf8(run.stdout).unwrap(),
+            plain,
+            "{args:?} {}",
+            run.stderr
+        );
     }
-    let program = sops(&["--decrypt", "--output", "values.yaml.dec", "values.yaml"]).file("values.yaml", &text);
+    let program = sops(&["--decrypt", "--output", "values.yaml.dec", "values.yaml"])
+        .file("values.yaml", &text);
     assert_eq!(program.run().code, Some(0));
-    assert_eq!(fs::read_to_string(program.folder().join("values.yaml.dec")).unwrap(), plain);
-    let args = ["--encrypt", "--input-type", "yaml", "--output-type", "yaml", "--in-place", "--age", RECIPIENT, "values.yaml"];
+    assert_eq!(
+        fs::read_to_string(program.folder().join("values.yaml.dec")).unwrap(),
+        plain
+    );
+    let args = [
+        "--encrypt",
+        "--input-type",
+        "yaml",
+        "--output-type",
+        "yaml",
+        "--in-place",
+        "--age",
+        RECIPIENT,
+        "values.yaml",
+    ];
     let program = sops(&args).file("values.yaml", &plain);
     assert_eq!(program.run().code, Some(0));
     let again = fs::read_to_string(program.folder().join("values.yaml")).unwrap();
     assert_eq!(decrypted("values.yaml", &again), plain);
-    let status = sops(&["filestatus", "values.yaml"]).file("values.yaml", &again).run();
+    let status = sops(&["filestatus", "values.yaml"])
+        .file("values.yaml", &again)
+        .run();
     assert_eq!(status.stdout, b"{\"encrypted\":true}\n");
 }

@@ -1,10 +1,10 @@
 //! `exec-env` and `exec-file`: a command that sees decrypted values, which lie nowhere when it has ended.
 
 use std::ffi::OsStr;
-use std::fs::{self, File, OpenOptions};
+use std::fs::{self, File, OpenOptions, Permissions};
 use std::io::Write as _;
 use std::os::unix::ffi::OsStrExt as _;
-use std::os::unix::fs::OpenOptionsExt as _;
+use std::os::unix::fs::{OpenOptionsExt as _, PermissionsExt as _};
 use std::os::unix::process::{CommandExt as _, ExitStatusExt as _};
 use std::path::Path;
 use std::process::Command;
@@ -47,8 +47,7 @@ pub(super) fn exec_file(flags: &ExecFile, process: &mut Process<'_>) -> Result<u
     let text = decrypted
         .write(format, layout)
         .map_err(|error| Failure::input(Code::CannotEmit, error.to_string()))?;
-    // Only this user may look into it, and it goes with all that it holds.
-    let folder = tempfile::Builder::new().prefix(".sops").tempdir();
+    let folder = private_folders().tempdir();
     let folder = folder.map_err(|error| not_run(&error))?;
     let path = folder.path().join(&flags.filename);
     if path.parent() != Some(folder.path()) {
@@ -95,6 +94,15 @@ fn run(mut command: Command) -> Result<u8, Failure> {
 fn not_run(error: &std::io::Error) -> Failure {
     let diagnostic = Diagnostic::error(Fault::Input, "the command could not be run");
     Failure::new(Code::Generic, diagnostic.with_cause(io_reason(error)))
+}
+
+/// Folders that only this user may look into, and that go with all that they hold.
+pub(super) fn private_folders() -> tempfile::Builder<'static, 'static> {
+    let mut folders = tempfile::Builder::new();
+    folders
+        .prefix(".sops")
+        .permissions(Permissions::from_mode(0o700));
+    folders
 }
 
 pub(super) fn private_file(path: &Path, text: &[u8]) -> std::io::Result<()> {

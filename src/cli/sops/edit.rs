@@ -61,7 +61,11 @@ fn changed(flags: &Edit, process: &mut Process<'_>) -> Result<Vec<u8>, Failure> 
         revision.print(layout)
     };
     let cannot_emit = |error: Error| Failure::input(Code::CannotEmit, error.to_string());
-    let session = Session::start(Path::new(&changing.named.file), &shown.map_err(cannot_emit)?, process)?;
+    let session = Session::start(
+        Path::new(&changing.named.file),
+        &shown.map_err(cannot_emit)?,
+        process,
+    )?;
     session.edit(process, |text| {
         let replaced = if flags.show_master_keys {
             revision.replace_with_block(text)
@@ -79,7 +83,8 @@ fn changed(flags: &Edit, process: &mut Process<'_>) -> Result<Vec<u8>, Failure> 
 fn created(flags: &Edit, process: &mut Process<'_>) -> Result<Vec<u8>, Failure> {
     let named = &flags.changing.named;
     let name = named.file.to_string_lossy().into_owned();
-    let format = input::chosen(named.input_type.as_deref()).unwrap_or_else(|| Format::of_path(&name));
+    let format =
+        input::chosen(named.input_type.as_deref()).unwrap_or_else(|| Format::of_path(&name));
     let recipe = rules::recipe(&flags.encrypting, &named.common, &name, process)?;
     let keyring = input::keyring(None, process)?;
     let example = EXAMPLES.iter().find(|(known, _)| *known == format);

@@ -2,9 +2,9 @@
 //! the editor leaves in it, whatever ends the session.
 
 use std::fs;
-use std::io::{self, Read as _, Write as _};
+use std::io;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, ExitStatus};
+use std::process::{Child, ExitStatus};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
@@ -15,7 +15,7 @@ use signal_hook::flag;
 use tempfile::TempDir;
 use zeroize::Zeroizing;
 
-use super::child::{private_file, with_environment};
+use super::child::{private_file, private_folders, with_environment};
 use super::failure::{Code, Failure};
 use crate::cli::Process;
 use crate::diagnostics::{Diagnostic, Fault, io_reason};
@@ -83,7 +83,8 @@ impl Session {
             })
         };
         start().map_err(|error: io::Error| {
-            let diagnostic = Diagnostic::error(Fault::Input, "could not make a file for the editor");
+            let diagnostic =
+                Diagnostic::error(Fault::Input, "could not make a file for the editor");
             Failure::new(Code::CannotWrite, diagnostic.with_cause(io_reason(&error)))
         })
     }
@@ -101,7 +102,10 @@ impl Session {
                 Failure::new(Code::CannotRead, diagnostic.with_cause(io_reason(&error)))
             })?;
             if text == self.original {
-                let diagnostic = Diagnostic::error(Fault::Input, "the file has not changed, so nothing is written");
+                let diagnostic = Diagnostic::error(
+                    Fault::Input,
+                    "the file has not changed, so nothing is written",
+                );
                 return Err(Failure::new(Code::Unmodified, diagnostic));
             }
             match accept(&text) {
@@ -110,7 +114,10 @@ impl Session {
                 Err(failure) if !process.terminal => return Err(failure),
                 Err(failure) => failure.show(process),
             }
-            let _ = write!(process.stderr, "Press enter to return to the editor, or Ctrl+C to exit.");
+            let _ = write!(
+                process.stderr,
+                "Press enter to return to the editor, or Ctrl+C to exit."
+            );
             let answer = process.stdin.read(&mut [0]);
             if self.signals.caught() || matches!(answer, Ok(0)) {
                 return Err(cancelled());
@@ -168,11 +175,13 @@ fn end(mut child: Child) -> io::Result<()> {
 
 /// A folder for this user alone, in memory where there is such a place.
 fn private_folder(process: &Process<'_>) -> io::Result<TempDir> {
-    let folder = || tempfile::Builder::new().prefix(".sops").to_owned();
     let runtime = process.environment.get("XDG_RUNTIME_DIR").map(Path::new);
-    let in_memory = runtime.filter(|path| path.is_absolute()).into_iter().chain([Path::new("/dev/shm")]);
-    let made = in_memory.filter(|path| path.is_dir()).find_map(|path| folder().tempdir_in(path).ok());
-    made.map_or_else(|| folder().tempdir(), Ok)
+    let runtime = runtime.filter(|path| path.is_absolute());
+    let in_memory = runtime.into_iter().chain([Path::new("/dev/shm")]);
+    let made = in_memory
+        .filter(|path| path.is_dir())
+        .find_map(|path| private_folders().tempdir_in(path).ok());
+    made.map_or_else(|| private_folders().tempdir(), Ok)
 }
 
 /// The words of the editor that is named, else those that are usual.
@@ -190,7 +199,8 @@ fn editors(process: &Process<'_>) -> Result<Vec<Vec<String>>, Failure> {
 }
 
 fn no_editor(reason: &str) -> Failure {
-    let diagnostic = Diagnostic::error(Fault::Input, "could not run the editor").with_cause(reason.to_owned());
+    let diagnostic =
+        Diagnostic::error(Fault::Input, "could not run the editor").with_cause(reason.to_owned());
     let hint = "name one in SOPS_EDITOR or EDITOR, or install vim, nano or vi";
     Failure::new(Code::NoEditor, diagnostic.with_hint(hint))
 }

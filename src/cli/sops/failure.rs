@@ -74,7 +74,9 @@ impl Failure {
     pub(super) fn tell(self, name: Name, process: &mut Process<'_>) -> u8 {
         let code = match name {
             Name::Sops => self.code as u8,
-            Name::Manifuse | Name::Avp => diagnostics::exit_code(std::slice::from_ref(&*self.diagnostic)),
+            Name::Manifuse | Name::Avp => {
+                diagnostics::exit_code(std::slice::from_ref(&*self.diagnostic))
+            }
         };
         self.show(process);
         code

@@ -286,7 +286,6 @@ pub(in crate::cli) struct Changing {
     /// Taken and ignored: the file keeps its format
     #[arg(long, hide = true)]
     pub(super) output_type: Option<String>,
-
 }
 
 /// The flags of `edit`.
