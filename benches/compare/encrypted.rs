@@ -161,7 +161,7 @@ fn encrypt(format: Format, plain: &[u8], rule: &str) -> Result<String, Box<dyn E
         .lines()
         .find_map(|line| line.split("public key: ").nth(1));
     let mut recipe = Recipe::default();
-    recipe.add_age(public.ok_or("no recipient")?)?;
+    recipe.add("age", public.ok_or("no recipient")?)?;
     recipe.set_rule("encrypted_regex", rule)?;
     let keys = keyring::<String, String>([]);
     let layout = Layout::default();

@@ -33,7 +33,7 @@ static RECIPE: LazyLock<Recipe> = LazyLock::new(|| {
     let lines = RECIPIENT.lines();
     let mut public = lines.filter_map(|line| line.split("public key: ").nth(1));
     let mut recipe = Recipe::default();
-    recipe.add_age(public.next().unwrap()).unwrap();
+    recipe.add("age", public.next().unwrap()).unwrap();
     recipe
 });
 
