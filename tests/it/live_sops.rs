@@ -1,5 +1,6 @@
 //! The `sops` backend against the real sops: what that one encrypts now, this one reads, value by value.
 
+mod commands;
 mod pgp;
 mod random;
 
@@ -115,7 +116,8 @@ fn encrypted(name: &str, text: &str) -> (Program, Sops) {
     let identity = age::x25519::Identity::generate();
     let recipient = identity.to_public().to_string();
     let program = Program::manifuse(["generate", "manifest.yaml"])
-        .file("key", identity.to_string().expose_secret());
+        .file("key", identity.to_string().expose_secret())
+        .file("key.pub", &recipient);
     let sops = Sops {
         folder: program.folder(),
     };

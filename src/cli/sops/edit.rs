@@ -3,9 +3,9 @@
 use std::path::Path;
 use std::sync::Arc;
 
+use super::change_flags::Edit;
 use super::editor::Session;
 use super::failure::{Code, Failure};
-use super::flags::Edit;
 use super::input::{self, Input};
 use super::replace::replace;
 use super::rules;

@@ -1,6 +1,7 @@
 //! The `sops` commands: encrypted files read and written without another tool. Called by the name `sops`, the program takes sops's
 //! command line and gives its exit codes (`sops.md` sections 14 and 15).
 
+mod change_flags;
 mod child;
 mod decrypt;
 mod edit;

@@ -4,10 +4,11 @@ use std::ffi::OsStr;
 use std::io::{BufRead as _, BufReader};
 use std::path::Path;
 
-use super::failure::{Code, Failure};
-use super::flags::{
-    Common, GroupChange, GroupsAdd, GroupsCommand, GroupsDelete, Rotate, UpdateKeys,
+use super::change_flags::{
+    GroupChange, GroupsAdd, GroupsCommand, GroupsDelete, Rotate, UpdateKeys,
 };
+use super::failure::{Code, Failure};
+use super::flags::Common;
 use super::input::{self, Input};
 use super::replace::replace;
 use super::rules;

@@ -1,7 +1,7 @@
 //! `set` and `unset`: one value of a file changed, and nothing else in it.
 
+use super::change_flags::{Changing, Set, Unset};
 use super::failure::{Code, Failure};
-use super::flags::{Changing, Set, Unset};
 use super::input::{self, Input};
 use super::replace::replace;
 use crate::cli::Process;
