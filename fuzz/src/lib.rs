@@ -6,14 +6,12 @@ use std::sync::Once;
 #[path = "../../tests/support"]
 #[expect(dead_code, reason = "the tests need more of it")]
 mod support {
-    pub(crate) mod bundle;
     pub(crate) mod core_yaml;
     pub(crate) mod expectation;
     pub(crate) mod kube_yaml;
     pub(crate) mod nodes;
     pub(crate) mod oracle;
     pub(crate) mod render;
-    pub(crate) mod sops_bundle;
     pub(crate) mod sops_keys;
     pub(crate) mod tree;
 }

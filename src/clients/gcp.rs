@@ -140,8 +140,9 @@ impl Gcp {
             return Ok(token.clone());
         }
         let mut kept = self.token.lock().await;
-        if let Some((token, end)) = kept.as_ref().filter(|(_, end)| Instant::now() < *end) {
-            let _ = end;
+        if let Some((token, end)) = &*kept
+            && Instant::now() < *end
+        {
             return Ok(token.clone());
         }
         let (credentials, secrets) = self.credentials()?;

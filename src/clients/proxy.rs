@@ -57,7 +57,7 @@ impl Proxy {
 
     /// The whole address, with user name and password.
     #[cfg(feature = "aws")]
-    pub(crate) fn exposed(&self) -> &str {
+    pub(crate) fn expose(&self) -> &str {
         self.url.as_str()
     }
 

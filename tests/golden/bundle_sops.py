@@ -7,12 +7,13 @@ Only cases that this version is to read: files with age keys, and some that it m
 line:
 
     # …                  a comment
-    key NAME             an age identity, or a secret OpenPGP key (NAME.asc), in the lines that follow
+    key NAME             a key file, in the lines that follow
     case NAME            a case, with all that follows up to the next one
     rule …               the section of the format's description
     format NAME          yaml, json, dotenv, ini or binary: how the encrypted text is to be read
-    keys NAME…           the keys at hand: those of age together in SOPS_AGE_KEY_FILE, those of OpenPGP in MANIFUSE_PGP_KEY_FILE
-    env NAME=VALUE       further variables; {dir} is a folder that is empty but for the key file
+    keys NAME…           the keys at hand: age identities together in SOPS_AGE_KEY_FILE, an SSH key in
+                         SOPS_AGE_SSH_PRIVATE_KEY_FILE, those of OpenPGP in MANIFUSE_PGP_KEY_FILE
+    env NAME=VALUE       further variables; {dir} is a folder that is empty but for key files and files
     expect decrypt       what is printed must be `printed` and `json`
     expect error         it must fail
     expect either        it may fail, or print these texts
@@ -45,16 +46,14 @@ import sys
 # What an editor or a pager would swallow: controls, C1 controls, line and paragraph separators, byte order mark.
 # What is no UTF-8 is read as lone surrogates.
 UNSEEN = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029\ufeff\udc80-\udcff]")
-VARIABLES = {"SOPS_AGE_KEY", "SOPS_AGE_KEY_FILE"}
-LATER = [
-    "age-key-command",
-    "age-post-quantum",
-    "age-ssh-ed25519",
-]
+VARIABLES = {"SOPS_AGE_KEY", "SOPS_AGE_KEY_CMD", "SOPS_AGE_KEY_FILE"}
+# A folder of keys as Flux wants it, given as such.
+FOLDER = "flux"
+LATER = []
 # Commands and switches of later versions, not the format.
 LEFT_OUT = {"input-type-unknown-suffix", "order-duplicate", "shamir-vault-and-age"}
 # sops refuses to set a list; here it can be set.
-LATER_COMMANDS = {"set-array", "encrypt-age-ssh", "encrypt-aws-kms", "encrypt-pgp-and-age", "encrypt-vault-transit"}
+LATER_COMMANDS = {"set-array", "encrypt-aws-kms", "encrypt-pgp-and-age", "encrypt-vault-transit"}
 COMMANDS = {
     "decrypt",
     "edit",
@@ -105,10 +104,18 @@ def read(folder, name):
         return file.read()
 
 
+def is_known(key):
+    return key.startswith(("age/", "pgp/", "ssh/")) or key == FOLDER
+
+
+def key_name(path):
+    return os.path.basename(path).removesuffix(".agekey")
+
+
 def is_ours(name, case):
     if case["args"] or name in LEFT_OUT:
         return False
-    keys = all(key.startswith(("age/", "pgp/")) and "quantum" not in key for key in case["keys"])
+    keys = all(is_known(key) for key in case["keys"]) and not (FOLDER in case["keys"] and "pgp" in name)
     usable = bool(case["keys"]) or set(case["env"]) <= VARIABLES
     servers_only = not case["keys"] and not set(case["env"]) <= VARIABLES
     return name in LATER or (keys and usable and not servers_only)
@@ -117,11 +124,20 @@ def is_ours(name, case):
 def bundle(name, case, folder):
     out = [f"case {name}", f"rule {case['rule']}", f"format {case['format']}"]
     later = name in LATER
-    if case["keys"] and not later:
-        out.append("keys " + " ".join(os.path.basename(key).removesuffix(".agekey") for key in case["keys"]))
+    keys = os.path.join(folder, "..", "..", "keys")
+    given = [] if later else case["keys"]
+    named = [key for key in given if key != FOLDER]
+    if named:
+        out.append("keys " + " ".join(map(key_name, named)))
     for key, value in case["env"].items():
         if key in VARIABLES:
-            out.append(f"env {key}={value}")
+            for path in re.findall(r"\{keys\}/([^']*)", value):
+                out += [f"file {os.path.basename(path)}"] + lines(read(keys, path))
+            out.append(f"env {key}=" + re.sub(r"\{keys\}/[a-z/]*/", "{dir}/", value))
+    if FOLDER in given:
+        out.append("env MANIFUSE_SOPS_KEYS={dir}")
+        for name in sorted(os.listdir(os.path.join(keys, FOLDER))):
+            out += [f"file {name}"] + lines(read(os.path.join(keys, FOLDER), name))
     expect = "either" if "also_ok" in case else case["expect"]
     out.append(f"expect {'later' if later else expect}")
     if "differs" in case:
@@ -144,7 +160,7 @@ def command(name, case, folder):
     out = [f"case {name}", f"rule {case['rule']}"]
     out.append("args " + json.dumps(case.get("command") or ["decrypt", *case["args"], case["file"]]))
     if case["keys"]:
-        out.append("keys " + " ".join(os.path.basename(key).removesuffix(".agekey") for key in case["keys"]))
+        out.append("keys " + " ".join(map(key_name, case["keys"])))
     if "SOPS_EDITOR" in case["env"]:
         out.append(f"env SOPS_EDITOR={case['env']['SOPS_EDITOR']}")
     for path in files(before) if os.path.isdir(before) else [os.path.join(folder, case["file"])]:
@@ -181,7 +197,7 @@ def files(folder):
 
 def is_command(name, case):
     asked = case.get("command") or (["decrypt", *case["args"]] if case["args"] else [""])
-    return asked[0] in COMMANDS and name not in LATER_COMMANDS and all(key.startswith("age/") for key in case["keys"])
+    return asked[0] in COMMANDS and name not in LATER_COMMANDS and all(key.startswith(("age/", "ssh/")) for key in case["keys"])
 
 
 def main():
@@ -209,7 +225,8 @@ def main():
         used = {key for case in cases for line in case if line.startswith("keys ") for key in line.split()[1:]}
         head = ["# Written by bundle_sops.py, which explains the format. Every key is a test key that protects nothing."]
         for key in sorted(used):
-            path = f"pgp/{key}" if key.endswith(".asc") else f"age/{key}.agekey"
+            ssh = f"ssh/{key}" if key.startswith("id_") else f"age/{key}.agekey"
+            path = f"pgp/{key}" if key.endswith(".asc") else ssh
             head += ["", f"key {key}"] + lines(read(os.path.join(source, "keys"), path))
         text = "\n".join(head + [line for case in cases for line in ["", *case]]) + "\n"
         with open(os.path.join(target, area + ".txt"), "w", encoding="utf-8") as file:

@@ -2,13 +2,14 @@
 
 mod commands;
 mod pgp;
+mod age;
 mod random;
 
 use std::fs;
 use std::path::Path;
 use std::process::Command;
 
-use age::secrecy::ExposeSecret as _;
+use ::age::secrecy::ExposeSecret as _;
 
 use crate::support::kube_yaml;
 use crate::support::live;
@@ -113,7 +114,7 @@ impl Sops {
 
 /// A run that has the encrypted file in its folder and the key at hand.
 fn encrypted(name: &str, text: &str) -> (Program, Sops) {
-    let identity = age::x25519::Identity::generate();
+    let identity = ::age::x25519::Identity::generate();
     let recipient = identity.to_public().to_string();
     let program = Program::manifuse(["generate", "manifest.yaml"])
         .file("key", identity.to_string().expose_secret())

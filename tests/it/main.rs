@@ -27,6 +27,8 @@ mod house;
 #[cfg(test)]
 mod key_servers;
 #[cfg(test)]
+mod live_aws;
+#[cfg(test)]
 mod live_golden;
 #[cfg(test)]
 mod live_sops;
@@ -46,6 +48,8 @@ mod public_manifests;
 mod rooms;
 #[cfg(test)]
 mod sops;
+#[cfg(test)]
+mod sops_age;
 #[cfg(test)]
 mod sops_backend;
 mod sops_commands;

@@ -104,6 +104,10 @@ fn keys_come_from_everywhere() {
         program("avp", entries)
             .env("SOPS_AGE_KEY", "nonsense")
             .env("SOPS_AGE_KEY_FILE", "age.agekey"),
+        program("avp", entries).env("SOPS_AGE_KEY_CMD", "cat 'age.agekey'"),
+        program("avp", entries)
+            .file("keys/flux.agekey", key)
+            .env("MANIFUSE_SOPS_KEYS", "keys"),
     ] {
         let folder = program.folder();
         let program = if folder.join("config").exists() {
@@ -114,6 +118,46 @@ fn keys_come_from_everywhere() {
             program
         };
         assert_eq!(rendered(&program.run()), "  tag: \"1.10\"\n");
+    }
+}
+
+#[test]
+fn ssh_keys_come_from_everywhere() {
+    let case = case("age-ssh-ed25519");
+    let key = &case.keys[0];
+    let program = || {
+        program(
+            "avp",
+            "  tag: <path:ssh.enc.yaml#image | jsonPath {.tag}>\n",
+        )
+        .file("ssh.enc.yaml", &case.encrypted)
+    };
+    let at_home = program().file("home/.ssh/id_ed25519", key);
+    let home = at_home.folder().join("home");
+    for program in [
+        program()
+            .file("id", key)
+            .env("SOPS_AGE_SSH_PRIVATE_KEY_FILE", "id"),
+        program()
+            .file("id", key)
+            .env("SOPS_AGE_SSH_PRIVATE_KEY_CMD", "cat id"),
+        at_home.env("HOME", home.to_str().unwrap()),
+    ] {
+        assert_eq!(rendered(&program.run()), "  tag: \"1.10\"\n");
+    }
+}
+
+/// Argo CD hands on what the author of an application sets. That may not run programs.
+#[test]
+fn an_application_cannot_set_commands() {
+    for name in ["SOPS_AGE_KEY_CMD", "SOPS_AGE_SSH_PRIVATE_KEY_CMD"] {
+        let set = format!("ARGOCD_ENV_{name}");
+        let entries = "  a: <path:secrets/values.enc.yaml#image>\n";
+        let program = program("avp", entries).env(&set, "touch run");
+        let run = program.run();
+        assert!(!program.folder().join("run").exists(), "{name}");
+        let told = format!("{name} (not run, because an application set it)");
+        assert!(run.stderr.contains(&told), "{}", run.stderr);
     }
 }
 

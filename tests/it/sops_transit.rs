@@ -75,6 +75,14 @@ fn the_engine_wraps_and_unwraps() {
             .unwrap()
             .contains("k: open sesame")
     );
+    // Flux keeps the token in a folder of keys, which wins.
+    let run = decrypt(&file, |program| {
+        let program = program.file("keys/sops.vault-token", format!("{TOKEN}\n"));
+        program
+            .env("VAULT_TOKEN", "old")
+            .env("MANIFUSE_SOPS_KEYS", "keys")
+    });
+    assert_eq!((run.code, run.stderr.as_str()), (Some(0), ""));
     // The token may lie where Vault's own client keeps it.
     let run = decrypt(&file, |program| {
         let home = program.folder().join("home");

@@ -313,6 +313,17 @@ const EFFECTS: &[(&str, &str, &str)] = {
         ),
         ("SOPS_AGE_KEY", SOPS, "keys_come_from_everywhere"),
         ("SOPS_AGE_KEY_FILE", SOPS, "keys_come_from_everywhere"),
+        ("SOPS_AGE_KEY_CMD", SOPS, "keys_come_from_everywhere"),
+        (
+            "SOPS_AGE_SSH_PRIVATE_KEY_FILE",
+            SOPS,
+            "ssh_keys_come_from_everywhere",
+        ),
+        (
+            "SOPS_AGE_SSH_PRIVATE_KEY_CMD",
+            SOPS,
+            "ssh_keys_come_from_everywhere",
+        ),
         (
             "SOPS_GPG_EXEC",
             SOPS_PGP,

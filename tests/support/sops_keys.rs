@@ -21,15 +21,20 @@ pub(crate) fn keyring<N: Into<String>, V: Into<String>>(
 /// Puts a case's keys into files of a folder; gives the variables that lead to them, and to no gpg.
 pub(crate) fn files(keys: &[String], folder: &Path) -> Vec<(String, String)> {
     let mut variables = vec![("SOPS_GPG_EXEC".to_owned(), "/no/gpg".to_owned())];
-    let (pgp, age): (Vec<&String>, Vec<_>) = keys
-        .iter()
-        .partition(|key| key.starts_with("-----BEGIN PGP"));
+    let kind = |begin: &str| {
+        let keys = keys.iter().filter(|key| key.starts_with(begin));
+        keys.map(String::as_str).collect::<Vec<_>>()
+    };
     for (name, file, keys) in [
-        ("MANIFUSE_PGP_KEY_FILE", "keys.asc", pgp),
-        ("SOPS_AGE_KEY_FILE", "keys.txt", age),
+        ("MANIFUSE_PGP_KEY_FILE", "keys.asc", kind("-----BEGIN PGP")),
+        (
+            "SOPS_AGE_SSH_PRIVATE_KEY_FILE",
+            "id",
+            kind("-----BEGIN OPENSSH"),
+        ),
+        ("SOPS_AGE_KEY_FILE", "keys.txt", kind("#")),
     ] {
         let path = folder.join(file);
-        let keys: Vec<&str> = keys.into_iter().map(String::as_str).collect();
         fs::write(&path, keys.join("\n")).unwrap();
         if !keys.is_empty() {
             variables.push((name.to_owned(), path.to_str().unwrap().to_owned()));

@@ -85,5 +85,5 @@ fn proxy(text: &str) -> Result<ProxyConfig, Error> {
         )
     };
     let proxy = Proxy::parse(text).map_err(|_| wrong())?;
-    ProxyConfig::https(proxy.exposed()).map_err(|_| wrong())
+    ProxyConfig::https(proxy.expose()).map_err(|_| wrong())
 }

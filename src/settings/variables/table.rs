@@ -58,9 +58,6 @@ const KEEPER: &str = "keepersecretsmanager";
 const PGP: &str = "sops: PGP";
 const IN_CLUSTER: &str = "-s, kubernetessecret";
 const FLAG: &str = "the flag";
-const UNUSED: Fate =
-    Fate::Ignored("this version does not use it; where no key fits, the error says so");
-
 /// All of them.
 pub const VARIABLES: &[Variable] = &[
     goes("AVP_TYPE", "all", "the default backend", "defaultBackend"),
@@ -340,26 +337,20 @@ pub const VARIABLES: &[Variable] = &[
     ),
     secret("SOPS_AGE_KEY", "sops: age", "age identities"),
     setting("SOPS_AGE_KEY_FILE", "sops: age", "a file of age identities"),
-    row(
+    secret(
         "SOPS_AGE_KEY_CMD",
         "sops: age",
         "a command that prints age identities",
-        UNUSED,
-        false,
     ),
-    row(
+    setting(
         "SOPS_AGE_SSH_PRIVATE_KEY_FILE",
         "sops: age",
         "a file of an SSH key",
-        UNUSED,
-        false,
     ),
-    row(
+    secret(
         "SOPS_AGE_SSH_PRIVATE_KEY_CMD",
         "sops: age",
         "a command that prints an SSH key",
-        UNUSED,
-        false,
     ),
     setting("SOPS_GPG_EXEC", PGP, "the program gpg"),
     setting("GNUPGHOME", PGP, "the folder of gpg"),
@@ -381,7 +372,7 @@ pub const VARIABLES: &[Variable] = &[
     setting(
         "HOME",
         "vault, sops",
-        "where tokens are kept between runs, and where `.config` lies",
+        "where tokens are kept between runs, and where `.config` and `.ssh` lie",
     ),
     not_yet(
         "KUBERNETES_SERVICE_HOST",

@@ -182,14 +182,14 @@ pub(super) fn read_plain(bytes: &[u8], format: Format) -> Result<Vec<Branch>, Er
     let documents = read(text, format)?;
     refuse(&documents, format)?;
     let says_nothing = |line: &str| line.trim().is_empty() || line.trim_start().starts_with('#');
-    if format == Format::Yaml && text.is_empty() {
-        return Err(Error::Empty);
-    }
-    if format == Format::Yaml && text.lines().all(says_nothing) {
+    if format == Format::Yaml && !text.is_empty() && text.lines().all(says_nothing) {
         return Err(Error::structure(
             Span::at(0),
             "a file with nothing but comments holds no document",
         ));
+    }
+    if documents.is_empty() {
+        return Err(Error::Empty);
     }
     Ok(documents)
 }

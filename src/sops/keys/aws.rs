@@ -19,7 +19,6 @@ use super::folder::Folder;
 use super::master::MasterKey;
 use super::opener::{Failure, Opener, Share};
 use crate::clients::aws::{self, Aws, Keys, Login};
-use crate::clients::cloud;
 use crate::env::{Environment, Options};
 
 /// Keys of AWS KMS.
@@ -32,15 +31,11 @@ pub(super) struct AwsKms {
 }
 
 impl AwsKms {
-    pub(super) fn new(
-        options: &Options,
-        environment: &Environment,
-        folder: Option<Folder>,
-    ) -> Self {
+    pub(super) fn new(options: &Options, environment: &Environment) -> Self {
         Self {
             options: options.clone(),
             environment: environment.clone(),
-            folder,
+            folder: Folder::new(options),
             aws: OnceLock::new(),
         }
     }
@@ -198,21 +193,6 @@ where
 
 fn empty(call: &str) -> Failure {
     Failure::new(format!("AWS KMS answered {call} without a result"))
-}
-
-impl From<cloud::Error> for Failure {
-    fn from(error: cloud::Error) -> Self {
-        let mut reason = error.to_string();
-        for cause in error.causes() {
-            reason.push_str(": ");
-            reason.push_str(cause);
-        }
-        let failure = Self::new(reason);
-        match error.hint() {
-            Some(hint) => failure.with_hint(hint),
-            None => failure,
-        }
-    }
 }
 
 #[cfg(test)]

@@ -48,15 +48,11 @@ pub(super) struct AzureKeyVault {
 }
 
 impl AzureKeyVault {
-    pub(super) fn new(
-        options: &Options,
-        environment: &Environment,
-        folder: Option<Folder>,
-    ) -> Self {
+    pub(super) fn new(options: &Options, environment: &Environment) -> Self {
         Self {
             options: options.clone(),
             environment: environment.clone(),
-            folder,
+            folder: Folder::new(options),
             azure: OnceLock::new(),
             clients: Mutex::default(),
         }

@@ -13,7 +13,7 @@ use crate::env::Options;
 pub(super) const SETTING: (&str, &str) = ("MANIFUSE_SOPS_KEYS", "keys");
 
 /// Key files are small; a larger one is a mistake.
-pub(super) const MAX_FILE: u64 = 16 << 20;
+pub(super) const MAX_FILE: usize = 16 << 20;
 /// A Secret has room for far fewer.
 const MAX_ENTRIES: usize = 10_000;
 
@@ -71,16 +71,13 @@ impl Folder {
     }
 }
 
-/// A key file, read from the disk as the operator named it.
+/// A key file, read from the disk as the operator named it. What is too large is not kept.
 pub(super) fn read(path: &Path) -> io::Result<Zeroizing<Vec<u8>>> {
-    read_all(File::open(path)?)
-}
-
-/// All that a reader gives. What is too large is not kept.
-pub(super) fn read_all(reader: impl io::Read) -> io::Result<Zeroizing<Vec<u8>>> {
     let mut text = Zeroizing::new(Vec::with_capacity(16 << 10));
-    reader.take(MAX_FILE + 1).read_to_end(&mut text)?;
-    if text.len() as u64 > MAX_FILE {
+    File::open(path)?
+        .take(MAX_FILE as u64 + 1)
+        .read_to_end(&mut text)?;
+    if text.len() > MAX_FILE {
         return Err(io::Error::other("too large for a key file"));
     }
     Ok(text)

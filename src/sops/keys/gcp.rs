@@ -29,24 +29,19 @@ pub(super) struct GcpKms {
 
 /// What both calls answer, as far as it is asked for. Numbers of 64 bits are texts in Google's JSON.
 #[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
 struct Answer<'a> {
-    #[serde(borrow, alias = "ciphertext")]
-    plaintext: Option<Cow<'a, str>>,
-    #[serde(borrow, alias = "ciphertextCrc32c")]
-    plaintext_crc32c: Option<Cow<'a, str>>,
+    #[serde(borrow, alias = "plaintext", alias = "ciphertext")]
+    result: Option<Cow<'a, str>>,
+    #[serde(borrow, alias = "plaintextCrc32c", alias = "ciphertextCrc32c")]
+    checksum: Option<Cow<'a, str>>,
 }
 
 impl GcpKms {
-    pub(super) fn new(
-        options: &Options,
-        environment: &Environment,
-        folder: Option<Folder>,
-    ) -> Self {
+    pub(super) fn new(options: &Options, environment: &Environment) -> Self {
         Self {
             options: options.clone(),
             environment: environment.clone(),
-            folder,
+            folder: Folder::new(options),
             gcp: OnceLock::new(),
         }
     }
@@ -105,9 +100,9 @@ impl GcpKms {
         let no_answer = || Failure::new("what Cloud KMS answered is not what it answers");
         let answer: Answer<'_> =
             serde_json::from_slice(response.body.expose()).map_err(|_| no_answer())?;
-        let text = answer.plaintext.ok_or_else(no_answer)?;
+        let text = answer.result.ok_or_else(no_answer)?;
         let bytes = Zeroizing::new(BASE64_STANDARD.decode(&*text).map_err(|_| no_answer())?);
-        let sum = answer.plaintext_crc32c.map(|sum| sum.parse());
+        let sum = answer.checksum.map(|sum| sum.parse());
         if sum.is_some_and(|sum| sum != Ok(crc32c(&bytes))) {
             return Err(Failure::new(
                 "what Cloud KMS answered was damaged on the way: its checksum is wrong",

@@ -11,7 +11,7 @@ use super::age::Age;
 use super::aws::AwsKms;
 #[cfg(feature = "azure")]
 use super::azure::AzureKeyVault;
-use super::folder::{self, Folder};
+use super::folder;
 #[cfg(feature = "gcp")]
 use super::gcp::GcpKms;
 use super::opener::{Failure, Opener, Share, Threads};
@@ -68,7 +68,7 @@ pub const SETTINGS: &[(&str, &str)] = &[
     ("SOPS_AGE_KEY_CMD", ""),
     ("SOPS_AGE_KEY_FILE", "ageKeyFile"),
     ("SOPS_AGE_SSH_PRIVATE_KEY_CMD", ""),
-    ("SOPS_AGE_SSH_PRIVATE_KEY_FILE", ""),
+    ("SOPS_AGE_SSH_PRIVATE_KEY_FILE", "sshKeyFile"),
     ("SOPS_GCP_KMS_ENDPOINT", ""),
     ("SOPS_GCP_KMS_UNIVERSE_DOMAIN", ""),
     (ORDER, "decryptionOrder"),
@@ -115,26 +115,19 @@ type Attempt = Arc<OnceCell<Result<Arc<Share>, Failure>>>;
 impl Keyring {
     /// The keys that settings lead to. The environment says what the clients of clouds and proxies take from it.
     pub fn new(options: &Options, environment: &Environment) -> Result<Self, InvalidOrder> {
-        let folder = || Folder::new(options);
         Ok(Self {
             order: order(options.text(ORDER).unwrap_or("age,pgp"))?,
             openers: vec![
                 (KeyKind::Age, Box::new(Threads::new(Age::new(options)))),
                 (KeyKind::Pgp, Box::new(Threads::new(Pgp::new(options)))),
                 #[cfg(feature = "aws")]
-                (
-                    KeyKind::AwsKms,
-                    Box::new(AwsKms::new(options, environment, folder())),
-                ),
+                (KeyKind::AwsKms, Box::new(AwsKms::new(options, environment))),
                 #[cfg(feature = "gcp")]
-                (
-                    KeyKind::GcpKms,
-                    Box::new(GcpKms::new(options, environment, folder())),
-                ),
+                (KeyKind::GcpKms, Box::new(GcpKms::new(options, environment))),
                 #[cfg(feature = "azure")]
                 (
                     KeyKind::AzureKeyVault,
-                    Box::new(AzureKeyVault::new(options, environment, folder())),
+                    Box::new(AzureKeyVault::new(options, environment)),
                 ),
                 (KeyKind::Vault, Box::new(Transit::new(options, environment))),
             ],

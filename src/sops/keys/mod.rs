@@ -6,16 +6,17 @@ mod aws;
 #[cfg(feature = "azure")]
 mod azure;
 mod child;
+#[cfg(any(feature = "aws", feature = "azure", feature = "gcp"))]
 mod flux;
 mod folder;
 #[cfg(feature = "gcp")]
 mod gcp;
-mod identities;
 mod keyring;
 mod master;
 mod opener;
 mod pgp;
 mod shamir;
+mod terminal;
 mod vault;
 
 use aes_gcm::aead::OsRng;

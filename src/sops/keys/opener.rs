@@ -9,6 +9,7 @@ use tokio::time::Instant;
 use zeroize::Zeroizing;
 
 use super::master::MasterKey;
+use crate::clients::cloud;
 
 /// A data key, or a share of one.
 pub(super) type Share = Zeroizing<Vec<u8>>;
@@ -74,6 +75,21 @@ impl Failure {
                 reason,
                 hint: Some(text.into()),
             },
+        }
+    }
+}
+
+impl From<cloud::Error> for Failure {
+    fn from(error: cloud::Error) -> Self {
+        let mut reason = error.to_string();
+        for cause in error.causes() {
+            reason.push_str(": ");
+            reason.push_str(cause);
+        }
+        let failure = Self::new(reason);
+        match error.hint() {
+            Some(hint) => failure.with_hint(hint),
+            None => failure,
         }
     }
 }

@@ -4,6 +4,7 @@
 //! file, so a token goes only where the operator allows it.
 
 use std::collections::{BTreeMap, HashMap};
+use std::io;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -13,6 +14,7 @@ use serde_json::Value;
 use tokio::time::Instant;
 use zeroize::Zeroizing;
 
+use super::folder::Folder;
 use super::master::MasterKey;
 use super::opener::{Failure, Opener, Share};
 use crate::clients::Address;
@@ -27,11 +29,14 @@ use crate::yaml::{decode_base64, encode_base64};
 pub const ALLOWLIST: &str = "SOPS_HC_VAULT_ALLOWLIST";
 
 const TOKEN_FILE: &str = ".vault-token";
+/// What Flux calls the token in its Secret of keys.
+const FLUX_TOKEN: &str = "sops.vault-token";
 
 /// The transit engines of all servers that files name.
 pub(super) struct Transit {
     options: Options,
     environment: Environment,
+    folder: Option<Folder>,
     clients: Mutex<HashMap<String, Arc<Client>>>,
 }
 
@@ -50,6 +55,7 @@ impl Transit {
         Self {
             options: options.clone(),
             environment: environment.clone(),
+            folder: Folder::new(options),
             clients: Mutex::default(),
         }
     }
@@ -135,8 +141,12 @@ impl Transit {
         Ok(client)
     }
 
-    /// `VAULT_TOKEN`, else the file in which Vault's own client keeps its token.
+    /// The token in the folder of keys, else `VAULT_TOKEN`, else the file in which Vault's own client keeps its token.
     fn token(&self) -> Result<Text, Failure> {
+        let files = self.folder.as_ref().map(|folder| folder.files(FLUX_TOKEN));
+        if let Some(file) = files.unwrap_or_default().into_iter().next() {
+            return token_in(&file.place, file.text);
+        }
         let set = vault::header_text(&self.options, "VAULT_TOKEN").map_err(setting)?;
         if let Some(token) = set {
             return Ok(Text::from(token.trim()));
@@ -145,17 +155,21 @@ impl Transit {
         let Some(file) = home.map(|home| home.join(TOKEN_FILE)) else {
             return Err(no_token("VAULT_TOKEN and HOME are not set"));
         };
-        let read = vault::read_file(&file);
-        let bytes = read.map_err(|error| {
-            let (file, reason) = (file.display(), io_reason(&error));
-            no_token(&format!("VAULT_TOKEN is not set, and {file}: {reason}"))
-        })?;
-        match std::str::from_utf8(&bytes).map(str::trim) {
-            Ok(token) if !token.is_empty() && !token.contains(char::is_control) => {
-                Ok(Text::from(token))
-            }
-            _ => Err(no_token(&format!("{} holds no token", file.display()))),
+        let place = format!("VAULT_TOKEN is not set, and {}", file.display());
+        token_in(&place, vault::read_file(&file))
+    }
+}
+
+fn token_in(place: &str, read: io::Result<Zeroizing<Vec<u8>>>) -> Result<Text, Failure> {
+    let bytes = read.map_err(|error| {
+        let reason = io_reason(&error);
+        no_token(&format!("{place}: {reason}"))
+    })?;
+    match std::str::from_utf8(&bytes).map(str::trim) {
+        Ok(token) if !token.is_empty() && !token.contains(char::is_control) => {
+            Ok(Text::from(token))
         }
+        _ => Err(no_token(&format!("{place} holds no token"))),
     }
 }
 

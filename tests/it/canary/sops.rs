@@ -179,6 +179,33 @@ fn keys() -> Vec<Case> {
                 "SOPS_AGE_KEY_CMD",
                 format!("echo {CREDENTIAL} >&2; echo {other}"),
             ),
+        good("a command that prints a key and fails", 3, none)
+            .env("SOPS_AGE_KEY", "")
+            .env(
+                "SOPS_AGE_KEY_CMD",
+                format!("sh -c 'echo {CREDENTIAL} >&2; echo {IDENTITY}; exit 1'"),
+            ),
+        good("a command with a key in it that is not closed", 3, none)
+            .env("SOPS_AGE_KEY", "")
+            .env("SOPS_AGE_KEY_CMD", format!("echo '{IDENTITY} {CREDENTIAL}")),
+        good("a command that is a key", 3, none)
+            .env("SOPS_AGE_KEY", "")
+            .env("SOPS_AGE_SSH_PRIVATE_KEY_CMD", IDENTITY),
+        good("an SSH key that is none", 3, none)
+            .env("SOPS_AGE_KEY", "")
+            .env("SOPS_AGE_SSH_PRIVATE_KEY_FILE", "id")
+            .file("id", CREDENTIAL),
+        good("an SSH key instead of its file", 3, none)
+            .env("SOPS_AGE_KEY", "")
+            .env(
+                "SOPS_AGE_SSH_PRIVATE_KEY_FILE",
+                format!("-----BEGIN OPENSSH PRIVATE KEY-----\n{CREDENTIAL}"),
+            ),
+        good("a folder of keys with what is none", 3, none)
+            .env("SOPS_AGE_KEY", "")
+            .env("MANIFUSE_SOPS_KEYS", "keys")
+            .file("keys/a.agekey", CREDENTIAL)
+            .file("keys/b.agekey", *b"\xff"),
         file(
             case("a wrapped key that was changed", 3, none),
             FILE.replace("LCBqWkgl", "LCBqWkgm"),

@@ -510,3 +510,31 @@ fn silence_ends_with_the_time_limit() {
     fails(&run, "AWS KMS did not answer Decrypt in time", &[SECRET]);
     assert!(start.elapsed() < Duration::from_secs(20));
 }
+
+/// A key wraps with its context, and unwraps with the same.
+#[test]
+fn a_data_key_is_wrapped_and_unwrapped() {
+    let wrapped: Mutex<Option<(serde_json::Value, serde_json::Value)>> = Mutex::default();
+    let server = Server::start(move |request| {
+        let sent: serde_json::Value = serde_json::from_slice(&request.body).unwrap();
+        assert_eq!(sent["KeyId"], "arn:aws:kms:eu-west-1:1:alias/shop");
+        let mut wrapped = wrapped.lock().unwrap();
+        if request.header("x-amz-target") == Some("TrentService.Encrypt") {
+            *wrapped = Some((sent["EncryptionContext"].clone(), sent["Plaintext"].clone()));
+            return Reply::json(200, r#"{"CiphertextBlob":"d3JhcHBlZA=="}"#);
+        }
+        let (context, key) = wrapped.clone().unwrap();
+        assert_eq!(sent["CiphertextBlob"], "d3JhcHBlZA==");
+        assert_eq!(sent["EncryptionContext"], context);
+        assert_eq!(context, serde_json::json!({"app": "shop"}));
+        Reply::json(200, serde_json::json!({"Plaintext": key}).to_string())
+    });
+    let variables = [
+        ("AWS_ENDPOINT_URL", &*server.url()),
+        ("AWS_ACCESS_KEY_ID", ID),
+        ("AWS_SECRET_ACCESS_KEY", SECRET),
+    ];
+    let rule = "kms: [{arn: 'arn:aws:kms:eu-west-1:1:alias/shop', context: {app: shop}}]";
+    let text = super::goes_round(rule, &variables);
+    assert!(text.contains("enc: d3JhcHBlZA=="), "{text}");
+}

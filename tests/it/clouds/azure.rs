@@ -395,3 +395,60 @@ fn a_folder_of_keys_holds_an_account() {
         &[],
     );
 }
+
+/// The version that is not said is looked up, used and written.
+#[test]
+fn a_data_key_is_wrapped_and_unwrapped() {
+    let key = std::sync::Mutex::new(Json::Null);
+    let azure = Azure::new(move |request| {
+        let path = request.target.split('?').next().unwrap();
+        let line = format!("{} {path}", request.method);
+        if line == "POST /t/oauth2/v2.0/token" {
+            return token();
+        }
+        if request.header("authorization").is_none() {
+            let challenge =
+                "Bearer authorization=\"https://l/t\", resource=\"https://vault.example\"";
+            return Reply::json(401, "{}").with_header("WWW-Authenticate", challenge);
+        }
+        let kid = "https://localhost/keys/shop/0123abcd";
+        let mut key = key.lock().unwrap();
+        let sent: Json = serde_json::from_slice(&request.body).unwrap_or_default();
+        match line.trim_end_matches('/') {
+            "GET /keys/shop" => {
+                Reply::json(200, json!({"key": {"kid": kid, "kty": "RSA"}}).to_string())
+            }
+            "POST /keys/shop/0123abcd/encrypt" => {
+                assert_eq!(sent["alg"], "RSA-OAEP-256");
+                *key = sent["value"].clone();
+                Reply::json(
+                    200,
+                    json!({"kid": kid, "value": "d3JhcHBlZCE_"}).to_string(),
+                )
+            }
+            "POST /keys/shop/0123abcd/decrypt" => {
+                assert_eq!(
+                    sent,
+                    json!({"alg": "RSA-OAEP-256", "value": "d3JhcHBlZCE_"})
+                );
+                Reply::json(200, json!({"kid": kid, "value": *key}).to_string())
+            }
+            other => refusal(404, "NotFound", other),
+        }
+    });
+    let ca = tempfile::NamedTempFile::new().unwrap();
+    fs::write(ca.path(), &azure.ca).unwrap();
+    let url = azure.url();
+    let variables = [
+        ("SSL_CERT_FILE", ca.path().to_str().unwrap()),
+        ("MANIFUSE_SOPS_AZURE_VAULTS", &*url),
+        ("AZURE_AUTHORITY_HOST", &*url),
+        ("AZURE_TENANT_ID", "t"),
+        ("AZURE_CLIENT_ID", "c"),
+        ("AZURE_CLIENT_SECRET", "CANARYsecret"),
+    ];
+    let rule = format!("azure_keyvault: [{{vaultUrl: '{url}', key: shop}}]");
+    let text = super::goes_round(&rule, &variables);
+    assert!(text.contains("version: 0123abcd"), "{text}");
+    assert!(text.contains("enc: d3JhcHBlZCE_"), "{text}");
+}

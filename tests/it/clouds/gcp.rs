@@ -347,3 +347,37 @@ fn what_is_no_key_is_never_asked_for() {
     }
     assert!(server.requests().is_empty());
 }
+
+#[test]
+fn a_data_key_is_wrapped_and_unwrapped() {
+    let key = std::sync::Mutex::new(Json::Null);
+    let server = Server::start(move |request| {
+        let sent: Json = serde_json::from_slice(&request.body).unwrap();
+        let mut key = key.lock().unwrap();
+        match request.line().rsplit_once(':').unwrap().1 {
+            "encrypt" => {
+                *key = sent["plaintext"].clone();
+                let sum = "ciphertextCrc32c";
+                // Of `wrapped`.
+                Reply::json(
+                    200,
+                    json!({"ciphertext": "d3JhcHBlZA==", sum: "1098444173"}).to_string(),
+                )
+            }
+            verb => {
+                assert_eq!(
+                    (verb, &sent),
+                    ("decrypt", &json!({"ciphertext": "d3JhcHBlZA=="}))
+                );
+                Reply::json(200, json!({"plaintext": *key}).to_string())
+            }
+        }
+    });
+    let variables = [
+        ("SOPS_GCP_KMS_ENDPOINT", &*server.url()),
+        ("GOOGLE_OAUTH_ACCESS_TOKEN", TOKEN),
+    ];
+    let rule = "gcp_kms: [{resource_id: projects/p/locations/l/keyRings/r/cryptoKeys/k}]";
+    let text = super::goes_round(rule, &variables);
+    assert!(text.contains("enc: d3JhcHBlZA=="), "{text}");
+}

@@ -46,3 +46,24 @@ fn fails(run: &Run, says: &str, secrets: &[&str]) {
         assert!(!run.stderr.contains(secret), "{}", run.stderr);
     }
 }
+
+const PLAIN: &str = "db:\n    password: open-sesame\n";
+
+/// Encrypts by a rule, decrypts what came out, and gives it.
+fn goes_round(rule: &str, variables: &[(&str, &str)]) -> String {
+    let encryption = |program: Program| {
+        let folder = program.folder().display().to_string();
+        variables.iter().fold(program, |program, (name, value)| {
+            program.env(name, value.replace("{dir}", &folder))
+        })
+    };
+    let program = Program::manifuse(["sops", "encrypt", "f.yaml"]).file("f.yaml", PLAIN);
+    let config = format!("creation_rules:\n  - key_groups:\n      - {rule}\n");
+    let run = encryption(program.file(".sops.yaml", config)).run();
+    assert_eq!((run.code, run.stderr.as_str()), (Some(0), ""));
+    let text = String::from_utf8(run.stdout).unwrap();
+    let run = decryption(&text, variables).run();
+    works(&run);
+    assert_eq!(String::from_utf8_lossy(&run.stdout), PLAIN);
+    text
+}

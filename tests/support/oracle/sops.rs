@@ -1,5 +1,5 @@
-//! SOPS files: what we encrypt we open again, with the same values, and print so that it says the same once more; what
-//! others say is read or refused.
+//! SOPS files: what we encrypt we open again, and print so that it holds the same values once more (its comments may move,
+//! as sops moves them); what others say is read or refused.
 
 use std::sync::LazyLock;
 
@@ -8,7 +8,6 @@ use manifuse::sops::{Decrypted, Encrypted, Error, Format, Keyring, Layout, MacCh
 
 use super::input;
 use crate::support::expectation::to_tree;
-use crate::support::sops_bundle::cases;
 use crate::support::sops_keys::{data_key, deadline, keyring, wait};
 use crate::support::tree::Tree;
 
@@ -19,13 +18,11 @@ const FILES: &str = include_str!("../../golden/sops/yaml.txt");
 const RECIPIENT: &str = include_str!("../../golden/stream/test.agekey");
 
 static KEYS: LazyLock<Keyring> = LazyLock::new(|| {
-    let mut keys: Vec<String> = cases(FILES)
-        .into_iter()
-        .flat_map(|case| case.keys)
+    let lines = FILES.lines().map(|line| line.trim_start_matches('|'));
+    let keys = lines.chain(RECIPIENT.lines());
+    let keys: Vec<&str> = keys
+        .filter(|line| line.starts_with("AGE-SECRET-KEY-"))
         .collect();
-    keys.push(RECIPIENT.to_owned());
-    let lines = keys.iter().flat_map(|text| text.lines());
-    let keys: Vec<&str> = lines.filter(|line| !line.starts_with('#')).collect();
     keyring([("SOPS_AGE_KEY", keys.join(" "))])
 });
 
@@ -97,9 +94,8 @@ fn check(input: &[u8], format: Format) {
     if matches!(format, Format::Ini | Format::Dotenv) {
         return;
     }
-    let (again, same) = round(&printed, format).expect("what we print can be encrypted");
+    let (_, same) = round(&printed, format).expect("what we print can be encrypted");
     assert_eq!(same, values, "{}", String::from_utf8_lossy(&printed));
-    assert_eq!(again, printed, "{}", String::from_utf8_lossy(&printed));
 }
 
 fn opened(text: &str, format: Format) -> Result<Decrypted, Error> {

@@ -1,0 +1,105 @@
+//! Keys of AWS KMS on a server that speaks its protocol (`tests/live/run`), with the real sops on the other side.
+
+use std::process::Command;
+
+use serde_json::Value as Json;
+
+use crate::support::live;
+use crate::support::program::Program;
+
+const PLAIN: &str = "db:\n    password: open-sesame\n    port: 5432\n";
+
+/// The variables that lead to the server.
+fn variables() -> Vec<(&'static str, String)> {
+    let fixed = [
+        ("AWS_ACCESS_KEY_ID", "test"),
+        ("AWS_SECRET_ACCESS_KEY", "test"),
+        ("AWS_EC2_METADATA_DISABLED", "true"),
+        ("SOPS_DISABLE_VERSION_CHECK", "1"),
+    ];
+    let mut all: Vec<_> = fixed.map(|(name, value)| (name, value.to_owned())).into();
+    all.push(("AWS_ENDPOINT_URL", live::variable("LIVE_AWS")));
+    all
+}
+
+/// A new key's name.
+fn key() -> String {
+    let authorization = "Authorization: AWS4-HMAC-SHA256 Credential=test/20260101/eu-west-1/kms/aws4_request, SignedHeaders=host, Signature=0";
+    let output = Command::new("curl")
+        .args([
+            "--silent",
+            "--fail",
+            "--data",
+            "{}",
+            &live::variable("LIVE_AWS"),
+        ])
+        .args(["--header", "Content-Type: application/x-amz-json-1.1"])
+        .args(["--header", "X-Amz-Target: TrentService.CreateKey"])
+        .args(["--header", authorization])
+        .output()
+        .unwrap();
+    let answer: Json = serde_json::from_slice(&output.stdout).unwrap();
+    answer["KeyMetadata"]["Arn"].as_str().unwrap().to_owned()
+}
+
+fn ours(args: &[&str], files: &[(&str, &str)]) -> String {
+    let mut program = Program::manifuse([&["sops"], args].concat().iter().copied());
+    for (path, text) in files {
+        program = program.file(path, text);
+    }
+    for (name, value) in variables() {
+        program = program.env(name, value);
+    }
+    let run = program.run();
+    assert_eq!((run.code, run.stderr.as_str()), (Some(0), ""), "{args:?}");
+    String::from_utf8(run.stdout).unwrap()
+}
+
+fn theirs(args: &[&str], text: &str) -> String {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join("f.yaml"), text).unwrap();
+    let output = Command::new(live::variable("LIVE_SOPS"))
+        .args(args)
+        .envs(variables())
+        .current_dir(folder.path())
+        .output()
+        .unwrap();
+    let told = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(output.status.success(), "{args:?}: {told}");
+    String::from_utf8(output.stdout).unwrap()
+}
+
+#[test]
+#[ignore = "needs the live AWS of tests/live/run"]
+fn what_sops_encrypts_with_context_and_role_is_decrypted() {
+    let key = key();
+    let role = format!("{key}+arn:aws:iam::123456789012:role/sops-reader");
+    for (kms, more) in [
+        (&key, &[][..]),
+        (&key, &["--encryption-context", "app:shop,stage:prod"]),
+        (&role, &["--encryption-context", "app:shop"]),
+    ] {
+        let args = [&["encrypt", "--kms", kms], more, &["f.yaml"]].concat();
+        let text = theirs(&args, PLAIN);
+        assert_eq!(ours(&["decrypt", "f.yaml"], &[("f.yaml", &text)]), PLAIN);
+    }
+}
+
+#[test]
+#[ignore = "needs the live AWS of tests/live/run"]
+fn sops_decrypts_what_is_encrypted_here() {
+    let key = key();
+    for more in [
+        "",
+        ", context: {app: shop, stage: prod}",
+        ", role: 'arn:aws:iam::123456789012:role/sops-reader'",
+    ] {
+        let rule =
+            format!("creation_rules:\n  - key_groups:\n      - kms: [{{arn: '{key}'{more}}}]\n");
+        let text = ours(
+            &["encrypt", "f.yaml"],
+            &[("f.yaml", PLAIN), (".sops.yaml", &rule)],
+        );
+        assert_eq!(theirs(&["decrypt", "f.yaml"], &text), PLAIN);
+    }
+}
