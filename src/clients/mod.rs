@@ -8,6 +8,7 @@ mod address;
 pub mod aws;
 #[cfg(feature = "azure")]
 pub mod azure;
+#[cfg(any(feature = "aws", feature = "azure", feature = "gcp"))]
 pub mod cloud;
 #[cfg(feature = "gcp")]
 pub mod gcp;

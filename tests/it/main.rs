@@ -8,7 +8,7 @@ mod bad_input;
 mod canary;
 #[cfg(test)]
 mod cli;
-#[cfg(test)]
+#[cfg(all(test, any(feature = "aws", feature = "azure", feature = "gcp")))]
 mod clouds;
 #[cfg(test)]
 mod config;

@@ -9,6 +9,7 @@ use tokio::time::Instant;
 use zeroize::Zeroizing;
 
 use super::master::MasterKey;
+#[cfg(any(feature = "aws", feature = "azure", feature = "gcp"))]
 use crate::clients::cloud;
 
 /// A data key, or a share of one.
@@ -79,6 +80,7 @@ impl Failure {
     }
 }
 
+#[cfg(any(feature = "aws", feature = "azure", feature = "gcp"))]
 impl From<cloud::Error> for Failure {
     fn from(error: cloud::Error) -> Self {
         let mut reason = error.to_string();
