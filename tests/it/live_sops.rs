@@ -1,8 +1,8 @@
 //! The `sops` backend against the real sops: what that one encrypts now, this one reads, value by value.
 
+mod age;
 mod commands;
 mod pgp;
-mod age;
 mod random;
 
 use std::fs;

@@ -8,7 +8,8 @@ mod bad_input;
 mod canary;
 #[cfg(test)]
 mod cli;
-#[cfg(all(test, any(feature = "aws", feature = "azure", feature = "gcp")))]
+#[cfg(test)]
+#[cfg(any(feature = "aws", feature = "azure", feature = "gcp"))]
 mod clouds;
 #[cfg(test)]
 mod config;
