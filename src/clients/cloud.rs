@@ -3,6 +3,7 @@
 
 use std::error::Error as StdError;
 use std::fmt;
+#[cfg(any(feature = "aws", feature = "azure"))]
 use std::io;
 
 use super::http;
@@ -142,6 +143,7 @@ pub(super) fn chain<'a>(
 }
 
 /// What broke a connection, in the words of the innermost cause.
+#[cfg(any(feature = "aws", feature = "azure"))]
 pub(super) fn broken_by(error: &(dyn StdError + 'static)) -> String {
     let last = chain(error).last().unwrap_or(error);
     match last.downcast_ref::<io::Error>() {

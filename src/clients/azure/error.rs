@@ -7,13 +7,17 @@ use azure_core::error::{Error as AzureError, ErrorKind as AzureKind};
 use crate::clients::cloud::{Error, ErrorKind, broken_by, chain, words};
 use crate::secret::Text;
 
+const NO_LOGIN: &str = "set AZURE_TENANT_ID and AZURE_CLIENT_ID with AZURE_CLIENT_SECRET, give the workload an identity, or run: az login";
+
 /// Why `service` did not answer as it should; `secrets` are struck out of its words.
 pub fn explain(service: &str, error: &AzureError, secrets: &[Text]) -> Error {
     // The innermost one: those around it say only that it is not worth another try.
     if let Some(login) = all(error, |kind| matches!(kind, AzureKind::Credential)).last() {
         let text = words(&login.to_string(), secrets);
         let (message, cause) = text.split_once(": ").unwrap_or((&text, ""));
-        return Error::new(ErrorKind::Denied, message).with_cause(cause);
+        return Error::new(ErrorKind::Denied, message)
+            .with_cause(cause)
+            .with_hint(NO_LOGIN);
     }
     let http = found(error, |kind| matches!(kind, AzureKind::HttpResponse { .. }));
     if let Some(AzureKind::HttpResponse {

@@ -243,8 +243,11 @@ fn account(fields: &Fields) -> Result<(Account, Option<String>), Failure> {
     };
     let authority = text("authorityHost");
     let tenant = text("tenantId").or_else(|| text("tenant"));
-    let client = text("clientId").or_else(|| text("appId"));
-    let client = client.ok_or_else(|| fields.lacks("clientId"))?;
+    let client = match fields.get("appId") {
+        Some(client) => client,
+        None => fields.required("clientId")?,
+    };
+    let client = client.expose_str().unwrap_or_default().to_owned();
     let secret = fields
         .get("clientSecret")
         .or_else(|| fields.get("password"));

@@ -2,16 +2,21 @@
 
 use super::folder::Folder;
 use super::opener::Failure;
-use crate::secret::{Map, Text, Value};
+use crate::secret::Text;
+#[cfg(any(feature = "aws", feature = "azure"))]
+use crate::secret::{Map, Value};
+#[cfg(any(feature = "aws", feature = "azure"))]
 use crate::yaml::value::from_yaml;
 
 /// Fields of a credentials file.
+#[cfg(any(feature = "aws", feature = "azure"))]
 pub(super) struct Fields {
     place: String,
     map: Map,
 }
 
 /// The fields of the file of that name, if there is a folder with it.
+#[cfg(any(feature = "aws", feature = "azure"))]
 pub(super) fn fields(folder: Option<&Folder>, name: &str) -> Result<Option<Fields>, Failure> {
     let Some((place, text)) = text(folder, name)? else {
         return Ok(None);
@@ -42,6 +47,7 @@ pub(super) fn text(folder: Option<&Folder>, name: &str) -> Result<Option<(String
     Ok(Some((place, Text::from(text.into_owned()))))
 }
 
+#[cfg(any(feature = "aws", feature = "azure"))]
 impl Fields {
     /// A field that is a text and not empty.
     pub(super) fn get(&self, name: &str) -> Option<Text> {
@@ -53,6 +59,7 @@ impl Fields {
     }
 
     /// Whether a field is set.
+    #[cfg(feature = "azure")]
     pub(super) fn is_true(&self, name: &str) -> bool {
         let found = self.map.iter().rev().find(|(key, _)| key == name);
         matches!(found, Some((_, Value::Bool(true))))
