@@ -10,7 +10,8 @@ use super::error::Error;
 use super::keys::{DataKey, KeyGroup, KeyKind, Keyring, MasterKey};
 use super::metadata::{self, Metadata, SELECTORS, VERSION};
 use super::sealed::Sealed;
-use super::tree::Branch;
+use super::tree::{self, Branch};
+use crate::diagnostics::Span;
 use crate::secret::Text;
 use crate::yaml::timestamp::Timestamp;
 
@@ -156,7 +157,11 @@ impl Recipe {
             Format::Binary => Format::Json,
             other => other,
         };
-        document::write(&documents, written, layout).map(|text| text.to_vec())
+        let text = document::write(&documents, written, layout)?.to_vec();
+        if input == output && matches!(output, Format::Ini | Format::Dotenv) {
+            check_reads_back(&text, &documents, output)?;
+        }
+        Ok(text)
     }
 
     /// The documents encrypted, with their block for a file of that format.
@@ -191,4 +196,26 @@ pub(super) fn now() -> String {
     let now = SystemTime::now().duration_since(UNIX_EPOCH);
     let text = Timestamp::from_unix(now.unwrap_or_default().as_secs()).to_text();
     String::from_utf8_lossy(text.expose()).into_owned()
+}
+
+/// INI files and dotenv files have no escapes for all that their readers let pass in a key: quotes and the like. What would
+/// be another key when it is read again could never be decrypted.
+fn check_reads_back(text: &[u8], documents: &[&Branch], format: Format) -> Result<(), Error> {
+    let text = std::str::from_utf8(text).unwrap_or_default();
+    let read = document::read(text, format)?;
+    let own = |branch: &Branch| {
+        let mut map = tree::into_map(tree::copy_all(branch));
+        map.retain(|(key, _)| !key.starts_with("sops"));
+        map
+    };
+    if read
+        .iter()
+        .map(own)
+        .eq(documents.iter().map(|branch| own(branch)))
+    {
+        return Ok(());
+    }
+    let reason =
+        "a key in it cannot be written so that it is read as the same: take its quotes away";
+    Err(Error::structure(Span::at(0), reason))
 }

@@ -69,8 +69,8 @@ pub(super) fn metadata(input: &[u8]) {
         _ => (text.to_owned(), Format::Dotenv),
     };
     match Encrypted::parse(&text, format) {
-        Ok(encrypted) => drop(data_key(&encrypted, &KEYS).map_err(|error| told(&error))),
-        Err(error) => told(&error),
+        Ok(encrypted) => drop(data_key(&encrypted, &KEYS).map_err(|error| is_short(&error))),
+        Err(error) => drop(is_short(&error)),
     }
 }
 
@@ -137,7 +137,12 @@ fn print(decrypted: &Decrypted) {
 }
 
 fn told(error: &Error) {
-    let text = format!("{error} {:?}", error.causes());
-    input::check_text(&text);
+    input::check_text(&is_short(error));
+}
+
+/// The message and its causes.
+fn is_short(error: &Error) -> String {
+    let text = format!("{error} {}", error.causes().join(" "));
     assert!(text.len() < LONGEST_MESSAGE, "{} bytes", text.len());
+    text
 }
