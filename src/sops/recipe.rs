@@ -11,6 +11,7 @@ use super::keys::{DataKey, KeyGroup, KeyKind, Keyring, MasterKey};
 use super::metadata::{self, Metadata, SELECTORS, VERSION};
 use super::sealed::Sealed;
 use super::tree::{self, Branch};
+use super::{Encrypted, MacCheck};
 use crate::diagnostics::Span;
 use crate::secret::Text;
 use crate::yaml::timestamp::Timestamp;
@@ -159,7 +160,7 @@ impl Recipe {
         };
         let text = document::write(&documents, written, layout)?.to_vec();
         if input == output && matches!(output, Format::Ini | Format::Dotenv) {
-            check_reads_back(&text, &documents, output)?;
+            check_reads_back(&text, &documents, &key, output)?;
         }
         Ok(text)
     }
@@ -198,24 +199,26 @@ pub(super) fn now() -> String {
     String::from_utf8_lossy(text.expose()).into_owned()
 }
 
-/// INI files and dotenv files have no escapes for all that their readers let pass in a key: quotes and the like. What would
-/// be another key when it is read again could never be decrypted.
-fn check_reads_back(text: &[u8], documents: &[&Branch], format: Format) -> Result<(), Error> {
-    let text = std::str::from_utf8(text).unwrap_or_default();
-    let read = document::read(text, format)?;
+/// INI files and dotenv files have no escapes for all that their readers let pass in a key, and no order for sections of one
+/// name. What would be something else when it is read again could never be decrypted.
+fn check_reads_back(
+    text: &[u8],
+    documents: &[&Branch],
+    key: &DataKey,
+    format: Format,
+) -> Result<(), Error> {
     let own = |branch: &Branch| {
         let mut map = tree::into_map(tree::copy_all(branch));
         map.retain(|(key, _)| !key.starts_with("sops"));
         map
     };
-    if read
-        .iter()
-        .map(own)
-        .eq(documents.iter().map(|branch| own(branch)))
-    {
+    let text = std::str::from_utf8(text).unwrap_or_default();
+    let read = document::read(text, format)?;
+    let is_same = (read.iter().map(own)).eq(documents.iter().map(|branch| own(branch)));
+    let opened = Encrypted::parse(text, format)?.decrypt(key, MacCheck::Required);
+    if is_same && opened.is_ok() {
         return Ok(());
     }
-    let reason =
-        "a key in it cannot be written so that it is read as the same: take its quotes away";
+    let reason = "what it says cannot be written so that it is read as the same: take quotes out of keys, and join sections of one name";
     Err(Error::structure(Span::at(0), reason))
 }
