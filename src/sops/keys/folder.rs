@@ -82,3 +82,48 @@ pub(super) fn read(path: &Path) -> io::Result<Zeroizing<Vec<u8>>> {
     }
     Ok(text)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn names(folder: &Folder, name: &str) -> Vec<String> {
+        let files = folder.files(name).into_iter();
+        let place = |file: KeyFile| file.place.rsplit('/').next().unwrap().to_owned();
+        files.map(place).collect()
+    }
+
+    #[test]
+    fn files_are_found_by_their_ends_or_names() {
+        let folder = tempfile::tempdir().unwrap();
+        for name in ["b.agekey", "a.agekey", "a.asc", "sops.vault-token", "x"] {
+            fs::write(folder.path().join(name), name).unwrap();
+        }
+        let folder = Folder {
+            path: folder.path().to_owned(),
+        };
+        assert_eq!(names(&folder, ".agekey"), ["a.agekey", "b.agekey"]);
+        assert_eq!(names(&folder, "sops.vault-token"), ["sops.vault-token"]);
+        assert!(names(&folder, "vault-token").is_empty());
+        let token = folder.files("sops.vault-token").remove(0);
+        assert_eq!(token.text.unwrap().as_slice(), b"sops.vault-token");
+    }
+
+    #[test]
+    fn what_cannot_be_read_is_told_by_its_place() {
+        let folder = tempfile::tempdir().unwrap();
+        let large = folder.path().join("large.asc");
+        File::create(&large)
+            .and_then(|file| file.set_len(MAX_FILE as u64 + 1))
+            .unwrap();
+        let path = folder.path().to_owned();
+        let error = Folder { path }.files(".asc").remove(0).text.unwrap_err();
+        assert_eq!(error.to_string(), "too large for a key file");
+        let absent = Folder {
+            path: folder.path().join("absent"),
+        };
+        let told = absent.files(".asc").remove(0);
+        assert!(told.place.ends_with("/absent"));
+        assert_eq!(told.text.unwrap_err().kind(), io::ErrorKind::NotFound);
+    }
+}
