@@ -62,14 +62,8 @@ impl Cipher {
         let parts = Parts::parse(text).ok_or(ValueError::NotEncrypted)?;
         let decode = |part| decode_base64(part).ok_or(ValueError::Damaged);
         let (iv, tag) = (decode(parts.iv)?, decode(parts.tag)?);
-        // SOPS looks at the two only as one text, so a tag may have lost bytes to the data.
         let mut bytes = Zeroizing::new(decode(parts.data)?);
-        bytes.extend_from_slice(&tag);
-        let size = bytes
-            .len()
-            .checked_sub(TAG_SIZE)
-            .ok_or(ValueError::Damaged)?;
-        let tag = bytes.split_off(size);
+        let tag = whole_tag(&mut bytes, tag)?;
         match iv.len() {
             32 => unseal(&self.usual, &iv, aad, &mut bytes, &tag)?,
             12 => unseal(&self.short, &iv, aad, &mut bytes, &tag)?,
@@ -139,6 +133,16 @@ impl Cipher {
             plain.kind
         )
     }
+}
+
+/// SOPS looks at data and tag only as one text, so a tag may have lost bytes to the data.
+fn whole_tag(data: &mut Vec<u8>, tag: Vec<u8>) -> Result<Vec<u8>, ValueError> {
+    if tag.len() == TAG_SIZE {
+        return Ok(tag);
+    }
+    data.extend_from_slice(&tag);
+    let size = data.len().checked_sub(TAG_SIZE);
+    Ok(data.split_off(size.ok_or(ValueError::Damaged)?))
 }
 
 fn unseal<N: ArrayLength<u8>>(

@@ -32,7 +32,15 @@ impl Mac {
 
     /// Adds a value.
     pub(super) fn add(&mut self, leaf: &Leaf) {
-        let text = leaf.text();
+        let spelled;
+        let text = match leaf {
+            // A binary file is one text of its whole size.
+            Leaf::String(text) => text,
+            other => {
+                spelled = other.text();
+                &spelled
+            }
+        };
         self.hash.update(text.expose());
         if let Some(older) = &mut self.older {
             older.update(text.expose());
