@@ -2,28 +2,11 @@
 
 use std::fs;
 
-use crate::support::program::{Program, Run};
+use crate::support::program::Run;
+use crate::support::sops_files::{RECIPIENT, decrypted, encrypted, sops};
 
-const KEY: &str = "AGE-SECRET-KEY-19SJJAV6XUMZJNSTZ5QDMSYYCD9N9RSHXQZS5CFD9338TCETL234SX9PYLR";
-const RECIPIENT: &str = "age120jhny0xm9426cdksc6x2dhrr5kmlsw6ekj9rvf77ca02hedde9qcfwspp";
 const OTHER: &str = "age1kury3dpwxr8htp6xxf2m6qd0jmagnqnc0es2yd8vnlq0k883hy0s2y9uy8";
 const PLAIN: &str = "# note\nuser: app\npassword: s3cr3t\nhosts:\n    - a # first\n    - b\n";
-
-fn sops(args: &[&str]) -> Program {
-    Program::sops(args.iter().copied()).env("SOPS_AGE_KEY", KEY)
-}
-
-fn encrypted(file: &str, plain: &str) -> String {
-    let program = sops(&["-e", "-i", "--age", RECIPIENT, file]).file(file, plain);
-    assert_eq!(program.run().code, Some(0));
-    fs::read_to_string(program.folder().join(file)).expect("the file is there")
-}
-
-fn decrypted(file: &str, text: &str) -> String {
-    let run = sops(&["-d", file]).file(file, text).run();
-    assert_eq!(run.code, Some(0), "{}", run.stderr);
-    String::from_utf8(run.stdout).expect("UTF-8")
-}
 
 /// A session with a script as editor, which finds the file's path in `$1`. Gives the file behind it. Nothing is left where
 /// the decrypted file was.

@@ -1,32 +1,8 @@
 //! Commands that change who can open a file.
 
-use crate::support::program::Program;
+use crate::support::sops_files::{KEY, RECIPIENT, decrypted, done, encrypted, sops};
 
-const KEY: &str = "AGE-SECRET-KEY-19SJJAV6XUMZJNSTZ5QDMSYYCD9N9RSHXQZS5CFD9338TCETL234SX9PYLR";
-const RECIPIENT: &str = "age120jhny0xm9426cdksc6x2dhrr5kmlsw6ekj9rvf77ca02hedde9qcfwspp";
 const OTHER: &str = "age1kury3dpwxr8htp6xxf2m6qd0jmagnqnc0es2yd8vnlq0k883hy0s2y9uy8";
-
-fn sops(args: &[&str]) -> Program {
-    Program::sops(args.iter().copied()).env("SOPS_AGE_KEY", KEY)
-}
-
-/// A run that must succeed; gives the file that it works on.
-fn done(program: &Program, file: &str) -> String {
-    let run = program.run();
-    assert_eq!(run.code, Some(0), "{}", run.stderr);
-    std::fs::read_to_string(program.folder().join(file)).expect("the file is there")
-}
-
-fn encrypted(file: &str, plain: &str) -> String {
-    let args = ["encrypt", "-i", "--age", RECIPIENT, file];
-    done(&sops(&args).file(file, plain), file)
-}
-
-fn decrypted(file: &str, text: &str) -> String {
-    let run = sops(&["decrypt", file]).file(file, text).run();
-    assert_eq!(run.code, Some(0), "{}", run.stderr);
-    String::from_utf8(run.stdout).expect("UTF-8")
-}
 
 const FILES: [(&str, &str); 5] = [
     (

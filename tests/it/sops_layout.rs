@@ -1,9 +1,7 @@
 //! Encrypted files that are written again: what did not change stays, byte for byte, however the file is laid out.
 
 use crate::support::program::Program;
-
-const KEY: &str = "AGE-SECRET-KEY-19SJJAV6XUMZJNSTZ5QDMSYYCD9N9RSHXQZS5CFD9338TCETL234SX9PYLR";
-const RECIPIENT: &str = "age120jhny0xm9426cdksc6x2dhrr5kmlsw6ekj9rvf77ca02hedde9qcfwspp";
+use crate::support::sops_files::{KEY, decrypted, done, encrypted};
 
 const PLAIN: &str = "\
 # top
@@ -23,24 +21,6 @@ empty: \"\"
 fn sops(args: &[&str]) -> Program {
     let args = ["sops"].iter().chain(args).copied();
     Program::manifuse(args).env("SOPS_AGE_KEY", KEY)
-}
-
-/// A run that must succeed; gives the file that it works on.
-fn done(program: &Program, file: &str) -> String {
-    let run = program.run();
-    assert_eq!(run.code, Some(0), "{}", run.stderr);
-    std::fs::read_to_string(program.folder().join(file)).expect("the file is there")
-}
-
-fn encrypted(file: &str, plain: &str) -> String {
-    let args = ["encrypt", "-i", "--age", RECIPIENT, file];
-    done(&sops(&args).file(file, plain), file)
-}
-
-fn decrypted(file: &str, text: &str) -> String {
-    let run = sops(&["decrypt", file]).file(file, text).run();
-    assert_eq!(run.code, Some(0), "{}", run.stderr);
-    String::from_utf8(run.stdout).expect("UTF-8")
 }
 
 /// The lines that went and those that came, but for the MAC and the time, which always change.

@@ -15,5 +15,6 @@ pub(crate) mod render;
 pub(crate) mod server;
 pub(crate) mod sigv4;
 pub(crate) mod sops_bundle;
+pub(crate) mod sops_files;
 pub(crate) mod sops_keys;
 pub(crate) mod tree;

@@ -82,7 +82,7 @@ fn check(input: &[u8], format: Format) {
         input = marked.as_bytes();
         match opened(&marked, format) {
             Ok(decrypted) => print(&decrypted),
-            Err(error) if input::marks_are_values(&marked) => told(&error),
+            Err(error) if marks_are_values(&marked) => told(&error),
             Err(_) => {}
         }
     }
@@ -102,6 +102,12 @@ fn opened(text: &str, format: Format) -> Result<Decrypted, Error> {
     let encrypted = Encrypted::parse(text, format)?;
     let key = data_key(&encrypted, &KEYS)?;
     encrypted.decrypt(&key, MacCheck::Required)
+}
+
+/// Whether all marks are values: whom a file is encrypted for, its block says, and messages do.
+fn marks_are_values(marked: &str) -> bool {
+    let (_, block) = marked.split_once("sops").unwrap_or_default();
+    input::marks_are_values(marked) && !input::is_marked(block)
 }
 
 /// What a text becomes when it was encrypted and decrypted again: printed, and as values. `None` if it is refused.
