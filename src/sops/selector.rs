@@ -1,5 +1,7 @@
 //! Which values of a file are encrypted: by their keys, or by the comments above them.
 
+use std::sync::{Mutex, PoisonError};
+
 use regex::bytes::Regex;
 
 use crate::go_regex;
@@ -31,20 +33,32 @@ impl Selector {
     /// The rule by its name in the `sops` block. SOPS takes an invalid expression for one that matches nothing, and so
     /// leaves secrets in plain text; here it is an error.
     pub(super) fn parse(name: &str, value: &str) -> Result<Self, go_regex::Invalid> {
-        let regex = || -> Result<Regex, go_regex::Invalid> {
-            Ok(Regex::new(&go_regex::translate(value)?)?)
-        };
         let encrypted = !name.starts_with("un");
         Ok(if name.ends_with("_suffix") {
             let pattern = Pattern::Suffix(value.to_owned());
             Self::Keys { pattern, encrypted }
         } else if name.ends_with("_comment_regex") {
-            let regex = regex()?;
+            let regex = compiled(value)?;
             Self::Comments { regex, encrypted }
         } else {
-            let pattern = Pattern::Regex(regex()?);
+            let pattern = Pattern::Regex(compiled(value)?);
             Self::Keys { pattern, encrypted }
         })
+    }
+}
+
+/// The files of a repository share their rule, and to compile it takes longer than to read such a file: the last one is
+/// kept.
+fn compiled(value: &str) -> Result<Regex, go_regex::Invalid> {
+    static LAST: Mutex<Option<(String, Regex)>> = Mutex::new(None);
+    let mut last = LAST.lock().unwrap_or_else(PoisonError::into_inner);
+    match &*last {
+        Some((text, regex)) if text == value => Ok(regex.clone()),
+        _ => {
+            let regex = Regex::new(&go_regex::translate(value)?)?;
+            *last = Some((value.to_owned(), regex.clone()));
+            Ok(regex)
+        }
     }
 }
 

@@ -1,9 +1,11 @@
 //! What each kind of master key has to do: wrap a data key, and unwrap it.
 
-use std::sync::Arc;
+use std::collections::VecDeque;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use futures::future::BoxFuture;
-use tokio::sync::Semaphore;
+use tokio::sync::oneshot;
 use tokio::task::spawn_blocking;
 use tokio::time::Instant;
 use zeroize::Zeroizing;
@@ -115,18 +117,19 @@ pub(super) trait Local: Send + Sync + 'static {
     fn places(&self) -> Vec<String>;
 }
 
-/// Runs the functions of a local kind beside the rest, as many at once as there are cores.
+/// Runs the functions of a local kind beside the rest, on as many threads as there are cores.
 pub(super) struct Threads<L> {
     local: Arc<L>,
-    cores: Semaphore,
+    queue: Arc<Queue>,
 }
 
 impl<L: Local> Threads<L> {
     pub(super) fn new(local: L) -> Self {
         let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
+        let queue = Queue(Mutex::new((VecDeque::new(), cores)));
         Self {
             local: Arc::new(local),
-            cores: Semaphore::new(cores),
+            queue: Arc::new(queue),
         }
     }
 
@@ -134,11 +137,47 @@ impl<L: Local> Threads<L> {
         &self,
         work: impl FnOnce(&L) -> Result<R, Failure> + Send + 'static,
     ) -> Result<R, Failure> {
-        let _core = self.cores.acquire().await;
         let local = Arc::clone(&self.local);
-        let done = spawn_blocking(move || work(&local)).await;
+        let (done, result) = oneshot::channel();
+        // Nobody waits for a result when the run has ended meanwhile.
+        self.queue.add(Box::new(move || drop(done.send(work(&local)))));
         // A panic has been told by its place; its own text could hold the key.
-        done.unwrap_or_else(|_| Err(Failure::new("unwrapping was broken off")))
+        result
+            .await
+            .unwrap_or_else(|_| Err(Failure::new("unwrapping was broken off")))
+    }
+}
+
+/// Work that waits, and how many threads may still take it up. A thread goes on until nothing waits: to wake one for each
+/// of a thousand keys takes longer than to use the key.
+struct Queue(Mutex<(VecDeque<Work>, usize)>);
+
+type Work = Box<dyn FnOnce() + Send>;
+
+impl Queue {
+    fn add(self: &Arc<Self>, work: Work) {
+        let mut state = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let (waiting, free) = &mut *state;
+        waiting.push_back(work);
+        if *free > 0 {
+            *free -= 1;
+            let queue = Arc::clone(self);
+            drop(spawn_blocking(move || while queue.next() {}));
+        }
+    }
+
+    /// Does what waits longest; whether there was anything.
+    fn next(&self) -> bool {
+        let work = {
+            let mut state = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+            let (waiting, free) = &mut *state;
+            let work = waiting.pop_front();
+            *free += usize::from(work.is_none());
+            work
+        };
+        // Who waits for the result of a panic sees that there will be none.
+        work.map(|work| drop(catch_unwind(AssertUnwindSafe(work))))
+            .is_some()
     }
 }
 

@@ -12,7 +12,7 @@ mod ssh;
 
 use std::cell::RefCell;
 use std::collections::HashSet;
-use std::io::{Read as _, Write as _};
+use std::io::{BufReader, Read as _, Write as _};
 use std::slice;
 use std::sync::{Mutex, OnceLock, PoisonError};
 
@@ -91,8 +91,9 @@ impl Local for Age {
         if !enc.starts_with(ARMOR) {
             return Err(Failure::new("not an armored age file"));
         }
-        let decryptor =
-            Decryptor::new(ArmoredReader::new(enc.as_bytes())).map_err(|_| damaged())?;
+        // Unbuffered, the header is parsed anew for every few bytes of it.
+        let file = BufReader::new(ArmoredReader::new(enc.as_bytes()));
+        let decryptor = Decryptor::new_buffered(file).map_err(|_| damaged())?;
         if decryptor.is_scrypt() {
             return Err(Failure::new("protected by a passphrase"));
         }
