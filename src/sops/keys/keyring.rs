@@ -115,11 +115,18 @@ type Attempt = Arc<OnceCell<Result<Arc<Share>, Failure>>>;
 impl Keyring {
     /// The keys that settings lead to. The environment says what the clients of clouds and proxies take from it.
     pub fn new(options: &Options, environment: &Environment) -> Result<Self, InvalidOrder> {
+        let queue = Arc::default();
         Ok(Self {
             order: order(options.text(ORDER).unwrap_or("age,pgp"))?,
             openers: vec![
-                (KeyKind::Age, Box::new(Threads::new(Age::new(options)))),
-                (KeyKind::Pgp, Box::new(Threads::new(Pgp::new(options)))),
+                (
+                    KeyKind::Age,
+                    Box::new(Threads::new(Age::new(options), &queue)),
+                ),
+                (
+                    KeyKind::Pgp,
+                    Box::new(Threads::new(Pgp::new(options), &queue)),
+                ),
                 #[cfg(feature = "aws")]
                 (KeyKind::AwsKms, Box::new(AwsKms::new(options, environment))),
                 #[cfg(feature = "gcp")]

@@ -1,8 +1,10 @@
 //! What each kind of master key has to do: wrap a data key, and unwrap it.
 
 use std::collections::VecDeque;
+use std::num::NonZero;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::thread::available_parallelism;
 
 use futures::future::BoxFuture;
 use tokio::sync::oneshot;
@@ -117,19 +119,18 @@ pub(super) trait Local: Send + Sync + 'static {
     fn places(&self) -> Vec<String>;
 }
 
-/// Runs the functions of a local kind beside the rest, on as many threads as there are cores.
+/// Runs the functions of a local kind beside the rest.
 pub(super) struct Threads<L> {
     local: Arc<L>,
     queue: Arc<Queue>,
 }
 
 impl<L: Local> Threads<L> {
-    pub(super) fn new(local: L) -> Self {
-        let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
-        let queue = Queue(Mutex::new((VecDeque::new(), cores)));
+    /// Kinds with one queue share its threads.
+    pub(super) fn new(local: L, queue: &Arc<Queue>) -> Self {
         Self {
             local: Arc::new(local),
-            queue: Arc::new(queue),
+            queue: Arc::clone(queue),
         }
     }
 
@@ -139,45 +140,56 @@ impl<L: Local> Threads<L> {
     ) -> Result<R, Failure> {
         let local = Arc::clone(&self.local);
         let (done, result) = oneshot::channel();
-        // Nobody waits for a result when the run has ended meanwhile.
-        self.queue.add(Box::new(move || drop(done.send(work(&local)))));
+        // Nobody takes the result of a run that was given up.
+        self.queue
+            .add(Box::new(move || drop(done.send(work(&local)))));
         // A panic has been told by its place; its own text could hold the key.
-        result
-            .await
-            .unwrap_or_else(|_| Err(Failure::new("unwrapping was broken off")))
+        let broken_off = || Err(Failure::new("unwrapping was broken off"));
+        result.await.unwrap_or_else(|_| broken_off())
     }
 }
 
-/// Work that waits, and how many threads may still take it up. A thread goes on until nothing waits: to wake one for each
-/// of a thousand keys takes longer than to use the key.
-struct Queue(Mutex<(VecDeque<Work>, usize)>);
+/// Work for as many threads as there are cores. A thread goes on until nothing waits: to wake one for each of a thousand
+/// keys takes longer than to use a key.
+#[derive(Default)]
+pub(super) struct Queue {
+    line: Mutex<Line>,
+    cores: OnceLock<usize>,
+}
+
+#[derive(Default)]
+struct Line {
+    waiting: VecDeque<Work>,
+    threads: usize,
+}
 
 type Work = Box<dyn FnOnce() + Send>;
 
 impl Queue {
     fn add(self: &Arc<Self>, work: Work) {
-        let mut state = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let (waiting, free) = &mut *state;
-        waiting.push_back(work);
-        if *free > 0 {
-            *free -= 1;
+        let cores = || available_parallelism().map_or(1, NonZero::get);
+        let mut line = self.line.lock().unwrap_or_else(PoisonError::into_inner);
+        line.waiting.push_back(work);
+        if line.threads < *self.cores.get_or_init(cores) {
+            line.threads += 1;
             let queue = Arc::clone(self);
-            drop(spawn_blocking(move || while queue.next() {}));
+            drop(spawn_blocking(move || queue.work()));
         }
     }
 
-    /// Does what waits longest; whether there was anything.
-    fn next(&self) -> bool {
-        let work = {
-            let mut state = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-            let (waiting, free) = &mut *state;
-            let work = waiting.pop_front();
-            *free += usize::from(work.is_none());
-            work
-        };
-        // Who waits for the result of a panic sees that there will be none.
-        work.map(|work| drop(catch_unwind(AssertUnwindSafe(work))))
-            .is_some()
+    fn work(&self) {
+        while let Some(work) = self.next() {
+            // Who waits for a result sees that there will be none.
+            drop(catch_unwind(AssertUnwindSafe(work)));
+        }
+    }
+
+    /// What waits longest. Without any, the thread is to end.
+    fn next(&self) -> Option<Work> {
+        let mut line = self.line.lock().unwrap_or_else(PoisonError::into_inner);
+        let work = line.waiting.pop_front();
+        line.threads -= usize::from(work.is_none());
+        work
     }
 }
 
@@ -204,5 +216,51 @@ impl<L: Local> Opener for Threads<L> {
 
     fn places(&self) -> Vec<String> {
         self.local.places()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::sops::keys::KeyKind;
+
+    /// Gives back what it is given.
+    struct Echo;
+
+    impl Local for Echo {
+        fn unwrap(&self, _: &MasterKey, enc: &str, _: Instant) -> Result<Share, Failure> {
+            assert_ne!(enc, "a bug");
+            Ok(Zeroizing::new(enc.as_bytes().to_vec()))
+        }
+
+        fn wrap(&self, _: &MasterKey, _: &[u8], _: Instant) -> Result<String, Failure> {
+            Err(Failure::NoMatch)
+        }
+
+        fn places(&self) -> Vec<String> {
+            Vec::new()
+        }
+    }
+
+    #[tokio::test]
+    async fn panics_end_no_thread_that_others_wait_for() {
+        let threads = Threads::new(Echo, &Arc::default());
+        let key = MasterKey::new(KeyKind::Age, "k");
+        let texts: Vec<_> = (0..200)
+            .map(|i| match i % 2 {
+                0 => "a bug".to_owned(),
+                _ => i.to_string(),
+            })
+            .collect();
+        let asked = texts
+            .iter()
+            .map(|text| threads.unwrap(&key, text, Instant::now()));
+        let answers = futures::future::join_all(asked).await;
+        for (text, answer) in texts.iter().zip(answers) {
+            match text.as_str() {
+                "a bug" => assert_eq!(answer, Err(Failure::new("unwrapping was broken off"))),
+                text => assert_eq!(answer.as_deref().map(Vec::as_slice), Ok(text.as_bytes())),
+            }
+        }
     }
 }
