@@ -1,5 +1,10 @@
 //! Stands in for the keys of this process where the program is built without the feature `pgp`: all is left to gpg.
 
+#![expect(
+    clippy::unused_self,
+    reason = "the methods it stands in for use their keys"
+)]
+
 use crate::env::Options;
 use crate::sops::keys::opener::{Failure, Share};
 
