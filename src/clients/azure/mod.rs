@@ -13,7 +13,7 @@ use std::time::Duration;
 
 use azure_core::cloud::{CloudConfiguration, CustomConfiguration};
 use azure_core::credentials::{Secret, TokenCredential};
-use azure_core::http::{ClientOptions, Transport};
+use azure_core::http::{ClientOptions, ExponentialRetryOptions, RetryOptions, Transport};
 use azure_identity::{
     AzureCliCredential, AzureDeveloperCliCredential, ClientAssertionCredential,
     ClientAssertionCredentialOptions, ClientSecretCredential, ClientSecretCredentialOptions,
@@ -42,6 +42,9 @@ const PUBLIC: &str = "https://login.microsoftonline.com";
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 /// The metadata of a virtual machine is near, or there is none.
 const METADATA_TIMEOUT: Duration = Duration::from_secs(1);
+
+/// As often as Azure's Go client. The crate goes on for a minute, and who is asked next then has no time left.
+const RETRIES: u32 = 3;
 
 /// An application's own login, which wins over all others.
 pub enum Account {
@@ -131,10 +134,7 @@ impl Azure {
 
     /// What a client of a service is made of.
     pub fn client_options(&self) -> ClientOptions {
-        ClientOptions {
-            transport: Some(self.transport.clone()),
-            ..ClientOptions::default()
-        }
+        options(self.transport.clone())
     }
 
     /// What no message may hold.
@@ -193,9 +193,8 @@ impl Maker<'_> {
         let mut place = CustomConfiguration::default();
         place.authority_host.clone_from(&self.authority);
         ClientOptions {
-            transport: Some(self.transport.clone()),
             cloud: Some(Arc::new(CloudConfiguration::Custom(place))),
-            ..ClientOptions::default()
+            ..options(self.transport.clone())
         }
     }
 
@@ -277,13 +276,22 @@ impl Maker<'_> {
         };
         let options = ManagedIdentityCredentialOptions {
             user_assigned_id: client.map(UserAssignedId::ClientId),
-            client_options: ClientOptions {
-                transport: Some(transport),
-                ..ClientOptions::default()
-            },
+            client_options: options(transport),
         };
         let login = Login::new(name, ManagedIdentityCredential::new(Some(options)));
         if has_endpoint { login } else { login.or_next() }
+    }
+}
+
+/// How all clients ask.
+fn options(transport: Transport) -> ClientOptions {
+    ClientOptions {
+        transport: Some(transport),
+        retry: RetryOptions::exponential(ExponentialRetryOptions {
+            max_retries: RETRIES,
+            ..ExponentialRetryOptions::default()
+        }),
+        ..ClientOptions::default()
     }
 }
 
