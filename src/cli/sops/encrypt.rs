@@ -37,7 +37,7 @@ pub(super) fn encrypt(flags: &Encrypt, process: &mut Process<'_>) -> Result<u8, 
             return Failure::of_keys(&error);
         }
         let source = Source::new(name, String::from_utf8_lossy(&bytes).into_owned());
-        Failure::of_file(&error, &Arc::new(source))
+        Failure::of_plain(&error, &Arc::new(source))
     })?;
     let in_place = flags.in_place.then_some(file).flatten().map(Path::new);
     match in_place.or(flags.output.as_deref()) {

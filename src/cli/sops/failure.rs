@@ -48,21 +48,37 @@ impl Failure {
         Self::new(code, Diagnostic::error(Fault::Input, message.into()))
     }
 
-    /// A file that cannot be opened.
+    /// An encrypted file that cannot be opened.
     pub(super) fn of_file(error: &Error, source: &Arc<Source>) -> Self {
         let code = match error {
             Error::NoKey(_) => Code::NoDataKey,
             Error::Value { .. } => Code::CannotDecrypt,
             Error::BrokenMac(_) | Error::NoMac | Error::MacMismatch => Code::Mac,
-            Error::NoMetadata | Error::Config(_) | Error::Wrap { .. } => Code::Generic,
+            Error::Syntax(_)
+            | Error::Structure { .. }
+            | Error::NoMetadata
+            | Error::Metadata(_)
+            | Error::Config(_)
+            | Error::Wrap { .. } => Code::Generic,
             Error::Encrypted => Code::Encrypted,
             Error::Empty => Code::Empty,
-            Error::Syntax(_) | Error::Structure { .. } | Error::Metadata(_) => Code::CannotRead,
         };
         let mut diagnostic = Diagnostic::from_error(error);
         diagnostic.causes = error.causes();
         let at = Span::at(error.position().unwrap_or_default());
         Self::new(code, diagnostic.at(Place::new(Arc::clone(source), at)))
+    }
+
+    /// A file that cannot be encrypted. sops has a code for one that cannot be read only here.
+    pub(super) fn of_plain(error: &Error, source: &Arc<Source>) -> Self {
+        let failure = Self::of_file(error, source);
+        match error {
+            Error::Syntax(_) | Error::Structure { .. } | Error::Metadata(_) => Self {
+                code: Code::CannotRead,
+                ..failure
+            },
+            _ => failure,
+        }
     }
 
     /// What the flags or the configuration say about keys and rules cannot be done; the file is not to blame.

@@ -39,7 +39,7 @@ impl Input {
         let format = chosen(input_type).unwrap_or_else(by_name);
         let text = String::from_utf8(bytes).map_err(|_| {
             Failure::input(
-                Code::CannotRead,
+                Code::Generic,
                 format!("{name} is no encrypted file: it is not UTF-8"),
             )
         })?;

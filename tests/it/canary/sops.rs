@@ -79,7 +79,7 @@ fn commands_that_fail() {
         (&["decrypt", "--output-type", "binary", "f.yaml"], FILE, 4),
         (&["decrypt", "--output-type", "ini", "f.yaml"], FILE, 4),
         (&["decrypt", "--output", "no/where", "f.yaml"], FILE, 3),
-        (&["decrypt", "--input-type", "json", "f.yaml"], FILE, 2),
+        (&["decrypt", "--input-type", "json", "f.yaml"], FILE, 1),
         (&["decrypt", "f.yaml"], &plain, 25),
         (&["decrypt", "f.yaml"], &moved, 51),
         (&["exec-env", "f.yaml", "exit 7"], FILE, 1),
