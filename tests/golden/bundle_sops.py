@@ -1,10 +1,9 @@
 #!/usr/bin/env python3
 """Bundles recorded cases of sops: one readable text per area, in tests/golden/sops/.
 
-    tests/golden/bundle_sops.py FOLDER    (FOLDER holds keys/ and cases/<case>/case.json with the files beside it)
+    tests/golden/bundle_sops.py FOLDER    (FOLDER holds keys/, cases/<case>/case.json and roundtrip/<case>/case.json with the files beside it)
 
-Only cases that this version is to read: files with age keys, and some that it must refuse by name. The format, line by
-line:
+Every case there comes into one of the texts. The format, line by line:
 
     # …                  a comment
     key NAME             a key file, in the lines that follow
@@ -16,19 +15,24 @@ line:
     env NAME=VALUE       further variables; {dir} is a folder that is empty but for key files and files
     expect decrypt       what is printed must be `printed` and `json`
     expect error         it must fail
+    exit NUMBER          sops's exit code; left out where a file must decrypt
     expect either        it may fail, or print these texts
-    expect later         sops decrypts it with keys of another kind; it must fail and say so
     differs …            why the right answer is not the one of sops
     encrypted            the file, in the lines that follow
     printed              what `sops decrypt` prints, byte for byte
     json                 what it prints with `--output-type json`: the first document (left out for binary files)
 
-`commands.txt` holds what was asked of the program by the name `sops`:
+`servers.txt` holds files whose keys a service holds. There `env` may hold {fake}, the address of the servers (as HTTPS_PROXY: of a
+proxy that leads to them), and {ca}, the file with their authority; http://127.0.0.1:18200 stands for {fake}, too:
+
+    exchange             a request that the service got and what it answered, as JSON
+
+`commands.txt` holds what was asked of the program by the name `sops`, as some cases of `servers.txt` do:
 
     args […]             its arguments, as JSON
     file NAME            a file that lies there, in the lines that follow
-    exit NUMBER          sops's exit code
-    result NAME          what must come out on `stdout` or in that file, in the lines that follow
+    result NAME          what must come out on `stdout` or in that file, in the lines that follow; left out where another answer
+                         than that of sops is right, too
     masked EXTENSION     … but for what is different each time: sizes stand for encrypted values, words for keys and times;
                          where versions of sops differ, what either of them leaves
     kept NUMBER          how many encrypted texts sops leaves as they are
@@ -38,6 +42,7 @@ A text is lines that begin with `|` (as they are, with a line feed) or `%` (esca
 their own).
 """
 
+import glob
 import json
 import os
 import re
@@ -46,30 +51,14 @@ import sys
 # What an editor or a pager would swallow: controls, C1 controls, line and paragraph separators, byte order mark.
 # What is no UTF-8 is read as lone surrogates.
 UNSEEN = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029\ufeff\udc80-\udcff]")
-VARIABLES = {"SOPS_AGE_KEY", "SOPS_AGE_KEY_CMD", "SOPS_AGE_KEY_FILE"}
 # A folder of keys as Flux wants it, given as such.
 FOLDER = "flux"
-LATER = []
-# Commands and switches of later versions, not the format.
-LEFT_OUT = {"input-type-unknown-suffix", "order-duplicate", "shamir-vault-and-age"}
-# sops refuses to set a list; here it can be set.
-LATER_COMMANDS = {"set-array", "encrypt-aws-kms", "encrypt-pgp-and-age", "encrypt-vault-transit"}
-COMMANDS = {
-    "decrypt",
-    "edit",
-    "encrypt",
-    "exec-env",
-    "exec-file",
-    "filestatus",
-    "groups",
-    "rotate",
-    "set",
-    "unset",
-    "updatekeys",
-}
+CONFIG = ".sops.yaml"
+# Variables of those who ask a service.
+SERVICES = ("AWS_", "HTTPS_PROXY", "VAULT_")
 AREAS = {
     "flat": ("binary-", "dotenv-", "ini-", "v313-binary", "v313-dotenv", "v313-ini", "tamper-dotenv", "tamper-ini"),
-    "keys": ("age-", "shamir-", "mixed-", "pgp-", "order-", "aws-", "azure-", "gcp-", "vault-"),
+    "keys": ("age-", "shamir-", "pgp-", "order-"),
     "json": ("json-", "v313-json-", "tamper-json-", "selector-json", "kubernetes-json"),
     "metadata": ("metadata-", "selector-"),
     "tampered": ("tamper-", "crafted-"),
@@ -97,74 +86,68 @@ def lines(text):
 
 
 def read(folder, name):
-    path = os.path.join(folder, name)
-    if not os.path.exists(path):
+    if not is_there(folder, name):
         return None
-    with open(path, encoding="utf-8", errors="surrogateescape", newline="") as file:
+    with open(os.path.join(folder, name), encoding="utf-8", errors="surrogateescape", newline="") as file:
         return file.read()
 
 
-def is_known(key):
-    return key.startswith(("age/", "pgp/", "ssh/")) or key == FOLDER
+def extension(case):
+    return {"dotenv": "env", "binary": "bin"}.get(case["format"], case["format"])
 
 
 def key_name(path):
     return os.path.basename(path).removesuffix(".agekey")
 
 
-def is_ours(name, case):
-    if case["args"] or name in LEFT_OUT:
-        return False
-    keys = all(is_known(key) for key in case["keys"]) and not (FOLDER in case["keys"] and "pgp" in name)
-    usable = bool(case["keys"]) or set(case["env"]) <= VARIABLES
-    servers_only = not case["keys"] and not set(case["env"]) <= VARIABLES
-    return name in LATER or (keys and usable and not servers_only)
+def variables(case):
+    return [f"env {key}={value}" for key, value in case["env"].items()]
 
 
 def bundle(name, case, folder):
+    """A file to be decrypted."""
     out = [f"case {name}", f"rule {case['rule']}", f"format {case['format']}"]
-    later = name in LATER
     keys = os.path.join(folder, "..", "..", "keys")
-    given = [] if later else case["keys"]
-    named = [key for key in given if key != FOLDER]
+    named = [key for key in case["keys"] if key != FOLDER]
     if named:
         out.append("keys " + " ".join(map(key_name, named)))
-    for key, value in case["env"].items():
-        if key in VARIABLES:
-            for path in re.findall(r"\{keys\}/([^']*)", value):
-                out += [f"file {os.path.basename(path)}"] + lines(read(keys, path))
-            out.append(f"env {key}=" + re.sub(r"\{keys\}/[a-z/]*/", "{dir}/", value))
-    if FOLDER in given:
+    for variable in variables(case):
+        for path in re.findall(r"\{keys\}/([^']*)", variable):
+            out += [f"file {os.path.basename(path)}"] + lines(read(keys, path))
+        out.append(re.sub(r"\{keys\}/[a-z/]*/", "{dir}/", variable))
+    if FOLDER in case["keys"]:
         out.append("env MANIFUSE_SOPS_KEYS={dir}")
-        for name in sorted(os.listdir(os.path.join(keys, FOLDER))):
-            out += [f"file {name}"] + lines(read(os.path.join(keys, FOLDER), name))
+        for path in files(os.path.join(keys, FOLDER)):
+            out += [f"file {os.path.basename(path)}"] + lines(read(*os.path.split(path)))
     expect = "either" if "also_ok" in case else case["expect"]
-    out.append(f"expect {'later' if later else expect}")
+    out.append(f"expect {expect}")
+    if expect == "error":
+        out.append("exit " + read(folder, "sops.exit").strip())
     if "differs" in case:
         out.append(f"differs {case['differs']}")
     out += ["encrypted"] + lines(read(folder, case["file"]))
-    if later:
-        return out
-    extension = {"dotenv": "env", "binary": "bin"}.get(case["format"], case["format"])
-    printed, as_json = read(folder, "plain." + extension), read(folder, "plain.json")
+    printed, as_json = read(folder, "plain." + extension(case)), read(folder, "plain.json")
     if printed is not None:
         out += ["printed"] + lines(printed)
     if as_json is not None and case["format"] not in ("binary", "json"):
         out += ["json"] + lines(as_json)
+    recorded = json.loads(read(folder, "kms-exchange.json") or "{}")
+    for exchange in recorded.get("unwrap", []):
+        out += ["exchange"] + lines(json.dumps(exchange, indent=1) + "\n")
     return out
 
 
 def command(name, case, folder):
-    """One run of sops: a round trip, or a case whose arguments say more than which file."""
+    """One run of sops: a round trip, or a case that says more than which file."""
     before = os.path.join(folder, "before")
+    there = files(before) or [os.path.join(folder, name) for name in (CONFIG, case["file"]) if is_there(folder, name)]
     out = [f"case {name}", f"rule {case['rule']}"]
     out.append("args " + json.dumps(case.get("command") or ["decrypt", *case["args"], case["file"]]))
     if case["keys"]:
         out.append("keys " + " ".join(map(key_name, case["keys"])))
-    if "SOPS_EDITOR" in case["env"]:
-        out.append(f"env SOPS_EDITOR={case['env']['SOPS_EDITOR']}")
-    for path in files(before) if os.path.isdir(before) else [os.path.join(folder, case["file"])]:
-        name = os.path.relpath(path, before) if os.path.isdir(before) else case["file"]
+    out += variables(case)
+    for path in there:
+        name = os.path.relpath(path, before if "command" in case else folder)
         out += [f"file {name}"] + lines(read(*os.path.split(path)))
     out.append("exit " + read(folder, "sops.exit").strip())
     result = case.get("result", "stdout")
@@ -183,7 +166,7 @@ def command(name, case, folder):
         out += ["plain"] + lines(read(folder, plain))
         if "kept" in case:
             out.append(f"kept {case['kept']}")
-    elif case["expect"] == "error" and result != "stdout":
+    elif case["expect"] == "error" and result != "stdout" and "also_ok" not in case:
         out += [f"result {result}"] + lines(read(before, result) or "")
     elif text is not None and not masked:
         out += [f"result {result}"] + lines(text)
@@ -195,39 +178,37 @@ def files(folder):
     return sorted(found)
 
 
-def is_command(name, case):
-    asked = case.get("command") or (["decrypt", *case["args"]] if case["args"] else [""])
-    return asked[0] in COMMANDS and name not in LATER_COMMANDS and all(key.startswith(("age/", "ssh/")) for key in case["keys"])
+def is_there(folder, name):
+    return os.path.exists(os.path.join(folder, name))
+
+
+def place(name, case, folder):
+    """Which text a case belongs to, and what writes it."""
+    is_named = "file" in case and case["file"].endswith("." + extension(case))
+    is_command = "command" in case or case["args"] or is_there(folder, CONFIG) or not is_named
+    write = command if is_command else bundle
+    if any(variable.startswith(SERVICES) for variable in case["env"]):
+        return "servers", write
+    if is_command:
+        return "commands", write
+    return next(area for area in sorted(AREAS, key=lambda a: a not in ("json", "flat")) if name.startswith(AREAS[area])), write
 
 
 def main():
     source = sys.argv[1]
     target = os.path.join(os.path.dirname(os.path.abspath(__file__)), "sops")
     os.makedirs(target, exist_ok=True)
-    areas = {area: [] for area in AREAS}
-    for name in sorted(os.listdir(os.path.join(source, "cases"))):
-        folder = os.path.join(source, "cases", name)
-        with open(os.path.join(folder, "case.json"), encoding="utf-8") as file:
-            case = json.load(file)
-        if not is_ours(name, case):
-            continue
-        area = next(area for area in sorted(AREAS, key=lambda a: a not in ("json", "flat")) if name.startswith(AREAS[area]))
-        areas[area].append(bundle(name, case, folder))
-    areas["commands"] = []
-    for kind in ("cases", "roundtrip"):
-        for name in sorted(os.listdir(os.path.join(source, kind))):
-            folder = os.path.join(source, kind, name)
-            with open(os.path.join(folder, "case.json"), encoding="utf-8") as file:
-                case = json.load(file)
-            if is_command(name, case):
-                areas["commands"].append(command(name, case, folder))
+    areas = {area: [] for area in [*AREAS, "commands", "servers"]}
+    for folder in sorted(glob.glob(os.path.join(source, "cases", "*")) + glob.glob(os.path.join(source, "roundtrip", "*"))):
+        case, name = json.loads(read(folder, "case.json")), os.path.basename(folder)
+        area, write = place(name, case, folder)
+        areas[area].append(write(name, case, folder))
+    paths = {key_name(path): path for path in files(os.path.join(source, "keys"))}
     for area, cases in areas.items():
         used = {key for case in cases for line in case if line.startswith("keys ") for key in line.split()[1:]}
         head = ["# Written by bundle_sops.py, which explains the format. Every key is a test key that protects nothing."]
         for key in sorted(used):
-            ssh = f"ssh/{key}" if key.startswith("id_") else f"age/{key}.agekey"
-            path = f"pgp/{key}" if key.endswith(".asc") else ssh
-            head += ["", f"key {key}"] + lines(read(os.path.join(source, "keys"), path))
+            head += ["", f"key {key}"] + lines(read(*os.path.split(paths[key])))
         text = "\n".join(head + [line for case in cases for line in ["", *case]]) + "\n"
         with open(os.path.join(target, area + ".txt"), "w", encoding="utf-8") as file:
             file.write(text)

@@ -13,22 +13,28 @@ use crate::support::server::{Reply, Request, Server};
 const TOKEN: &str = "hvs.CANARY-of-the-token";
 const SECRET: &str = "kind: Secret\nmetadata: {name: a}\nstringData:\n  k: open sesame\n";
 
-/// An engine at `team/transit` with the key `web`, whose ciphers are reversed base64.
+/// An engine at `team/transit`.
 fn engine(request: &Request) -> Reply {
     if request.header("x-vault-token") != Some(TOKEN) {
         let words =
             format!(r#"{{"errors":["1 error occurred:\n\t* permission denied for {TOKEN}\n\n"]}}"#);
         return Reply::json(403, words);
     }
+    transit("team/transit", request)
+}
+
+/// An engine with the key `web`, whose ciphers are reversed base64.
+pub(crate) fn transit(mount: &str, request: &Request) -> Reply {
     assert_eq!(request.header("x-vault-request"), Some("true"));
     let body: Value = serde_json::from_slice(&request.body).unwrap();
-    let data = match request.line().as_str() {
-        "PUT /v1/team/transit/encrypt/web" => {
+    let line = request.line().replace(mount, "transit");
+    let data = match line.as_str() {
+        "PUT /v1/transit/encrypt/web" => {
             let plain = body["plaintext"].as_str().unwrap();
             assert_eq!(STANDARD.decode(plain).unwrap().len(), 32);
             json!({"ciphertext": format!("vault:v1:{}", plain.chars().rev().collect::<String>())})
         }
-        "PUT /v1/team/transit/decrypt/web" => {
+        "PUT /v1/transit/decrypt/web" => {
             let cipher = body["ciphertext"].as_str().unwrap();
             let plain = cipher.strip_prefix("vault:v1:").unwrap();
             json!({"plaintext": plain.chars().rev().collect::<String>()})

@@ -36,6 +36,13 @@ pub(crate) struct Case {
     pub(crate) plain: Vec<u8>,
 }
 
+impl Case {
+    /// A name for the encrypted file that says its format.
+    pub(crate) fn file_name(&self) -> String {
+        format!("f.{}", self.format.replace("dotenv", "env"))
+    }
+}
+
 /// The cases of a bundle.
 pub(crate) fn cases(bundle: &str) -> Vec<Case> {
     let mut keys: BTreeMap<&str, String> = BTreeMap::new();
