@@ -62,6 +62,8 @@ mod sops_pgp;
 #[cfg(test)]
 mod sops_transit;
 #[cfg(test)]
+mod stores;
+#[cfg(test)]
 mod stream;
 #[cfg(test)]
 #[path = "../support/mod.rs"]
