@@ -13,10 +13,12 @@ use std::collections::BTreeSet;
 use std::fmt;
 use std::sync::Arc;
 
-use futures::future::BoxFuture;
+use futures::future::{BoxFuture, join_all};
 use tokio::time::Instant;
 
 use self::registry::SettingsError;
+#[cfg(any(feature = "aws", feature = "azure", feature = "gcp"))]
+use crate::clients::cloud;
 use crate::clients::http;
 use crate::diagnostics::{Explain, Fault};
 use crate::files::Files;
@@ -133,6 +135,21 @@ pub trait Backend: Send + Sync {
         request: &'a Request,
         context: &'a FetchContext,
     ) -> BoxFuture<'a, Result<Answer, Error>>;
+
+    /// Which requests share a call, for a store that has one for several: each request stands in one batch.
+    fn batches<'r>(&self, requests: &'r [Request]) -> Vec<Vec<&'r Request>> {
+        requests.iter().map(|request| vec![request]).collect()
+    }
+
+    /// Reads a batch: one outcome for each of its requests, in their order.
+    fn fetch_batch<'a>(
+        &'a self,
+        batch: &'a [&'a Request],
+        context: &'a FetchContext,
+    ) -> BoxFuture<'a, Vec<Result<Answer, Error>>> {
+        let fetches = batch.iter().map(|request| self.fetch(request, context));
+        Box::pin(join_all(fetches))
+    }
 }
 
 /// Why a secret could not be read. The kind decides what happens; the text is for people and holds no secret.
@@ -212,6 +229,25 @@ impl From<http::Error> for Error {
             | http::ErrorKind::RedirectAgain
             | http::ErrorKind::RedirectNowhere => ErrorKind::Malformed,
             http::ErrorKind::Header(_) | http::ErrorKind::Setup => ErrorKind::Settings,
+        };
+        Self {
+            kind,
+            message: error.to_string(),
+            causes: error.causes().to_vec(),
+            hint: error.hint().map(ToOwned::to_owned),
+        }
+    }
+}
+
+#[cfg(any(feature = "aws", feature = "azure", feature = "gcp"))]
+impl From<cloud::Error> for Error {
+    fn from(error: cloud::Error) -> Self {
+        let kind = match error.kind {
+            cloud::ErrorKind::Absent => ErrorKind::AbsentPath,
+            cloud::ErrorKind::Denied => ErrorKind::Denied,
+            cloud::ErrorKind::Unreachable => ErrorKind::Unreachable,
+            cloud::ErrorKind::Malformed => ErrorKind::Malformed,
+            cloud::ErrorKind::Settings => ErrorKind::Settings,
         };
         Self {
             kind,
