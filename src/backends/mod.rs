@@ -4,6 +4,8 @@
 
 mod env;
 mod file;
+#[cfg(feature = "gcp")]
+mod gcpsecretmanager;
 pub mod pool;
 pub mod registry;
 mod sops;

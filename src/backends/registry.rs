@@ -38,6 +38,8 @@ impl crate::diagnostics::Explain for SettingsError {
 pub const TYPES: &[Type] = &[
     super::env::TYPE,
     super::file::TYPE,
+    #[cfg(feature = "gcp")]
+    super::gcpsecretmanager::TYPE,
     super::sops::TYPE,
     super::vault::TYPE,
 ];
@@ -48,7 +50,6 @@ pub const NOT_YET: &[&str] = &[
     "awssecretsmanager",
     "azurekeyvault",
     "delineasecretserver",
-    "gcpsecretmanager",
     "ibmsecretsmanager",
     "keepersecretsmanager",
     "kubernetessecret",

@@ -6,6 +6,7 @@
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
 use google_cloud_auth::credentials::{
@@ -30,6 +31,8 @@ const SCOPE: &str = "https://www.googleapis.com/auth/cloud-platform";
 
 /// The metadata server gives no token that lives shorter.
 const TOKEN_LIFE: Duration = Duration::from_mins(4);
+/// A login that has failed is not tried again at once, by each of those that wait for it.
+const FAILURE_LIFE: Duration = Duration::from_secs(10);
 
 const RETRY: Policy = Policy {
     retries: 4,
@@ -56,12 +59,22 @@ pub struct Gcp {
     source: Source,
     metadata: Option<String>,
     environment: Environment,
-    token: Mutex<Option<(Text, Instant)>>,
+    /// Which project pays, if not the one that is asked.
+    quota_project: Option<Text>,
+    /// What the last login brought, and until when that counts.
+    token: Mutex<Option<(Result<Token, Error>, Instant)>>,
+}
+
+/// A token, and which project pays.
+#[derive(Clone)]
+struct Token {
+    text: Text,
+    quota_project: Option<Text>,
 }
 
 /// A service of Google Cloud.
-pub struct Service<'a> {
-    gcp: &'a Gcp,
+pub struct Service {
+    gcp: Arc<Gcp>,
     name: &'static str,
     client: Client,
 }
@@ -102,13 +115,18 @@ impl Gcp {
         Self {
             source: source.unwrap_or(Source::Metadata),
             metadata: own("GCE_METADATA_HOST").map(|host| format!("http://{host}")),
+            quota_project: options.text("GOOGLE_CLOUD_QUOTA_PROJECT").map(Text::from),
             environment: environment.clone(),
             token: Mutex::default(),
         }
     }
 
     /// A service at an address.
-    pub fn service(&self, name: &'static str, address: Address) -> Result<Service<'_>, Error> {
+    pub fn service(
+        self: &Arc<Self>,
+        name: &'static str,
+        address: Address,
+    ) -> Result<Service, Error> {
         let proxies = Proxies::of_environment(&self.environment, &address);
         let proxies = proxies.map_err(|(variable, error)| {
             Error::new(
@@ -128,64 +146,92 @@ impl Gcp {
             follow_redirect: false,
         })?;
         Ok(Service {
-            gcp: self,
+            gcp: Arc::clone(self),
             name,
             client,
         })
     }
 
     /// A token that is good for some minutes. The crate would keep it fresh by a task, which ends with the runtime.
-    async fn token(&self, deadline: Instant) -> Result<Text, Error> {
-        if let Source::Token(token) = &self.source {
-            return Ok(token.clone());
-        }
+    async fn token(&self, deadline: Instant) -> Result<Token, Error> {
         let mut kept = self.token.lock().await;
-        if let Some((token, end)) = &*kept
+        if let Some((outcome, end)) = &*kept
             && Instant::now() < *end
         {
-            return Ok(token.clone());
+            return outcome.clone();
         }
-        let (credentials, secrets) = self.credentials()?;
-        let asked = timeout_at(deadline, credentials.access_token()).await;
-        let late = || {
-            Error::new(
-                ErrorKind::Unreachable,
-                "the login to Google Cloud took too long",
-            )
-        };
-        let token = asked.map_err(|_| late().with_hint(NO_CREDENTIALS))?;
-        let token = Text::from(token.map_err(|error| no_login(&error, &secrets))?.token);
-        *kept = Some((token.clone(), Instant::now() + TOKEN_LIFE));
-        Ok(token)
+        let outcome = self.log_in(deadline).await;
+        let life = outcome.as_ref().map_or(FAILURE_LIFE, |_| TOKEN_LIFE);
+        *kept = Some((outcome.clone(), Instant::now() + life));
+        outcome
     }
 
-    /// What makes tokens, and the secrets in it.
-    fn credentials(&self) -> Result<(AccessTokenCredentials, Vec<Text>), Error> {
-        let (json, place) = match &self.source {
-            Source::Token(_) | Source::Metadata => {
-                let mut builder = mds::Builder::default().with_scopes([SCOPE]);
-                if let Some(endpoint) = &self.metadata {
-                    builder = builder.with_endpoint(endpoint);
-                }
-                let built = builder.build_access_token_credentials();
-                return Ok((
-                    built.map_err(|_| unusable("the metadata server"))?,
-                    Vec::new(),
-                ));
+    async fn log_in(&self, deadline: Instant) -> Result<Token, Error> {
+        let json = self.json()?;
+        let text = match (&self.source, &json) {
+            (Source::Token(token), _) => token.clone(),
+            (_, Some((json, place))) => {
+                bring(build(json.clone(), place)?, &secrets(json), deadline).await?
             }
+            (_, None) => bring(self.of_metadata()?, &[], deadline).await?,
+        };
+        let of_credentials =
+            |(json, _): &(Json, _)| json["quota_project_id"].as_str().map(Text::from);
+        Ok(Token {
+            text,
+            quota_project: self
+                .quota_project
+                .clone()
+                .or_else(|| json.as_ref().and_then(of_credentials)),
+        })
+    }
+
+    /// The credentials and what messages call them, where they are a text.
+    fn json(&self) -> Result<Option<(Json, String)>, Error> {
+        let (text, place) = match &self.source {
+            Source::Token(_) | Source::Metadata => return Ok(None),
             Source::Json(json, place) => (json.clone(), place.clone()),
             Source::File(path) => (read(path)?, path.display().to_string()),
         };
         // The parser's words could quote the file.
-        let json: Json = serde_json::from_slice(json.expose()).map_err(|_| {
+        let wrong = |_| {
             Error::new(
                 ErrorKind::Settings,
                 format!("the credentials in {place} are not JSON"),
             )
-        })?;
-        let secrets = secrets(&json);
-        Ok((build(json, &place)?, secrets))
+        };
+        let json = serde_json::from_slice(text.expose()).map_err(wrong)?;
+        Ok(Some((json, place)))
     }
+
+    fn of_metadata(&self) -> Result<AccessTokenCredentials, Error> {
+        let mut builder = mds::Builder::default().with_scopes([SCOPE]);
+        if let Some(endpoint) = &self.metadata {
+            builder = builder.with_endpoint(endpoint);
+        }
+        let built = builder.build_access_token_credentials();
+        built.map_err(|_| unusable("the metadata server"))
+    }
+}
+
+/// Asks for a token; `secrets` are struck out of what is said when there is none.
+async fn bring(
+    credentials: AccessTokenCredentials,
+    secrets: &[Text],
+    deadline: Instant,
+) -> Result<Text, Error> {
+    let asked = timeout_at(deadline, credentials.access_token()).await;
+    let late = || {
+        Error::new(
+            ErrorKind::Unreachable,
+            "the login to Google Cloud took too long",
+        )
+    };
+    let token = asked.map_err(|_| late().with_hint(NO_CREDENTIALS))?;
+    Ok(token
+        .map_err(|error| no_login(&error, secrets))?
+        .token
+        .into())
 }
 
 /// A path if there is such a file, else the credentials themselves.
@@ -275,7 +321,12 @@ fn no_login(error: &google_cloud_auth::errors::CredentialsError, secrets: &[Text
         .with_hint(NO_CREDENTIALS)
 }
 
-impl Service<'_> {
+impl Service {
+    /// Gets the answer to a path, if it is a success.
+    pub async fn get(&self, path: String, deadline: Instant) -> Result<Response, Error> {
+        self.ask(Call::get(path), deadline).await
+    }
+
     /// Posts JSON and gives the answer back, if it is a success.
     pub async fn post(
         &self,
@@ -283,25 +334,37 @@ impl Service<'_> {
         body: Text,
         deadline: Instant,
     ) -> Result<Response, Error> {
-        let token = self.gcp.token(deadline).await?;
-        let bearer = Text::from([b"Bearer ", token.expose()].concat());
         let call = Call {
             method: Method::POST,
-            headers: vec![("Authorization", bearer)],
             ..Call::put(path, body)
         };
+        self.ask(call, deadline).await
+    }
+
+    async fn ask(&self, mut call: Call, deadline: Instant) -> Result<Response, Error> {
+        let token = self.gcp.token(deadline).await?;
+        let bearer = Text::from([b"Bearer ", token.text.expose()].concat());
+        call.headers.push(("Authorization", bearer));
+        let quota_project = token
+            .quota_project
+            .map(|project| ("X-Goog-User-Project", project));
+        call.headers.extend(quota_project);
         let response = self.client.send(&call, deadline).await?;
         if response.is_success() {
             return Ok(response);
         }
-        Err(self.refusal(&response, &token))
+        Err(self.refusal(&response, &token.text))
     }
 
     fn refusal(&self, response: &Response, token: &Text) -> Error {
         let status = response.status;
         let message = format!("{} answered {status}", self.name);
-        let error = Error::new(ErrorKind::of_status(status), message);
         let body: Json = serde_json::from_slice(response.body.expose()).unwrap_or_default();
+        let kind = match body["error"]["status"].as_str() {
+            // A version that is disabled or destroyed: there is nothing to be had.
+            Some("FAILED_PRECONDITION") => ErrorKind::Absent,
+            _ => ErrorKind::of_status(status),
+        };
         let part = |name: &str| {
             body["error"][name]
                 .as_str()
@@ -311,7 +374,7 @@ impl Service<'_> {
             .into_iter()
             .flatten()
             .collect();
-        error.with_cause(parts.join(": "))
+        Error::new(kind, message).with_cause(parts.join(": "))
     }
 }
 

@@ -292,6 +292,11 @@ const EFFECTS: &[(&str, &str, &str)] = {
             "credentials_are_looked_for_in_the_order_of_sops",
         ),
         (
+            "GOOGLE_CLOUD_QUOTA_PROJECT",
+            "tests/it/stores/gcpsecretmanager.rs",
+            "the_project_that_pays_is_the_settings_or_the_credentials",
+        ),
+        (
             "CLOUDSDK_CONFIG",
             GCP,
             "credentials_are_looked_for_in_the_order_of_sops",

@@ -316,7 +316,11 @@ pub const VARIABLES: &[Variable] = &[
     ),
     secret("GOOGLE_CREDENTIALS", "sops: GCP", "the credentials"),
     secret("GOOGLE_OAUTH_ACCESS_TOKEN", "sops: GCP", "a token"),
-    not_yet("GOOGLE_CLOUD_QUOTA_PROJECT", GCP, "the project that pays"),
+    setting(
+        "GOOGLE_CLOUD_QUOTA_PROJECT",
+        "gcpsecretmanager",
+        "the project that pays",
+    ),
     setting("CLOUDSDK_CONFIG", GCP, "the folder of gcloud"),
     setting("GCE_METADATA_HOST", GCP, "where to ask instance metadata"),
     setting(
@@ -469,6 +473,11 @@ pub const VARIABLES: &[Variable] = &[
         "generate",
         "how large a secret's file may be",
         FLAG,
+    ),
+    setting(
+        "MANIFUSE_GCP_SECRET_MANAGER_ENDPOINT",
+        "gcpsecretmanager",
+        "the address to ask for all secrets",
     ),
     setting(
         "MANIFUSE_SOPS_AZURE_VAULTS",

@@ -1,7 +1,7 @@
 //! Google Cloud KMS, by its two JSON calls. Where it is asked follows from the settings alone, never from the file.
 
 use std::borrow::Cow;
-use std::sync::OnceLock;
+use std::sync::{Arc, OnceLock};
 
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
@@ -24,7 +24,7 @@ pub(super) struct GcpKms {
     options: Options,
     environment: Environment,
     folder: Option<Folder>,
-    gcp: OnceLock<Result<Gcp, Failure>>,
+    gcp: OnceLock<Result<Arc<Gcp>, Failure>>,
 }
 
 /// What both calls answer, as far as it is asked for. Numbers of 64 bits are texts in Google's JSON.
@@ -46,11 +46,11 @@ impl GcpKms {
         }
     }
 
-    fn gcp(&self) -> Result<&Gcp, Failure> {
+    fn gcp(&self) -> Result<&Arc<Gcp>, Failure> {
         let open = || {
             let json = flux::text(self.folder.as_ref(), "sops.gcp-kms")?;
             let json = json.map(|(place, json)| (json, place));
-            Ok(Gcp::new(&self.options, &self.environment, json))
+            Ok(Arc::new(Gcp::new(&self.options, &self.environment, json)))
         };
         self.gcp.get_or_init(open).as_ref().map_err(Clone::clone)
     }

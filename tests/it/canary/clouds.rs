@@ -1,9 +1,76 @@
-//! Keys that clouds hold: services that refuse, repeat what they were sent, or talk nonsense, and credentials that are none.
+//! Keys and secrets that clouds hold: services that refuse, repeat what they were sent, or talk nonsense, and credentials that are none.
 
-use crate::support::server::Reply;
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+
+use crate::support::server::{Reply, Request};
 use crate::support::sops_bundle::cases;
 
-use super::{BODY, CREDENTIAL, Case, TOKEN, URL, case, check};
+use super::{BODY, CREDENTIAL, Case, SETTING, TOKEN, URL, VALUE, case, check};
+
+#[test]
+fn secrets_that_clouds_do_not_give() {
+    check(&secret_manager());
+}
+
+fn secret_manager() -> Vec<Case> {
+    let with_login = |what, code, says| {
+        let user = format!(
+            r#"{{"type":"authorized_user","client_id":"c","client_secret":"{CREDENTIAL}","refresh_token":"{VALUE}","token_uri":"{URL}/token"}}"#
+        );
+        case(what, code, says)
+            .value("<gcpsecretmanager:projects/p/secrets/db#db>")
+            .env("MANIFUSE_GCP_SECRET_MANAGER_ENDPOINT", URL)
+            .env("GOOGLE_APPLICATION_CREDENTIALS", "user.json")
+            .file("user.json", user)
+    };
+    vec![
+        with_login("Secret Manager refuses", 3, "Secret Manager answered 403").answers(|request| {
+            logged_in(request).unwrap_or_else(|sent| {
+                let body = serde_json::json!({"error": {"status": "PERMISSION_DENIED", "message": sent}});
+                Reply::json(403, body.to_string())
+            })
+        }),
+        with_login("a version is disabled", 1, "Could not find secret").answers(|request| {
+            logged_in(request).unwrap_or_else(|sent| {
+                let body = serde_json::json!({"error": {"status": "FAILED_PRECONDITION", "message": sent}});
+                Reply::json(400, body.to_string())
+            })
+        }),
+        with_login("Secret Manager talks nonsense", 1, "is not what it answers").answers(|request| {
+            logged_in(request)
+                .unwrap_or_else(|_| Reply::json(200, format!(r#"{{"payload":{{"data":"{BODY}!"}}}}"#)))
+        }),
+        with_login("a payload is damaged", 1, "its checksum is wrong").answers(|request| {
+            let data = STANDARD.encode(VALUE);
+            let body = format!(r#"{{"payload":{{"data":"{data}","dataCrc32c":"1"}}}}"#);
+            logged_in(request).unwrap_or_else(|_| Reply::json(200, body))
+        }),
+        with_login("a payload is no JSON", 1, "has no key")
+            .value("<gcpsecretmanager:projects/p/secrets/db#password>")
+            .answers(|request| {
+                let body = format!(r#"{{"payload":{{"data":"{}"}}}}"#, STANDARD.encode(VALUE));
+                logged_in(request).unwrap_or_else(|_| Reply::json(200, body))
+            }),
+        with_login("an endpoint that is none", 2, "MANIFUSE_GCP_SECRET_MANAGER_ENDPOINT cannot be used")
+            .env("MANIFUSE_GCP_SECRET_MANAGER_ENDPOINT", format!("ftp://{SETTING}")),
+        with_login("a login to Google that is refused", 3, "the login to Google Cloud failed")
+            .answers(|request| Reply::json(400, [BODY.as_bytes(), &request.body].concat())),
+    ]
+}
+
+/// A token for who asks for one; else the token that was sent.
+fn logged_in(request: &Request) -> Result<Reply, String> {
+    if request.target == "/token" {
+        let body =
+            format!(r#"{{"access_token":"{TOKEN}","expires_in":3600,"token_type":"Bearer"}}"#);
+        return Ok(Reply::json(200, body));
+    }
+    Err(request
+        .header("authorization")
+        .unwrap_or_default()
+        .to_owned())
+}
 
 #[test]
 fn keys_that_clouds_do_not_open() {

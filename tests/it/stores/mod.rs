@@ -3,6 +3,8 @@
 //!
 //! A store is a file with a [`Store`] and `suite!(STORE);`. What only one store does is tested in its file, below that.
 
+#[cfg(feature = "gcp")]
+mod gcpsecretmanager;
 mod vault;
 
 use std::collections::BTreeSet;
@@ -155,6 +157,14 @@ fn program(references: &[String], time: &str) -> Program {
         let _ = writeln!(manifest, "  v{number}: <{reference}>");
     }
     Program::manifuse(["generate", "-", "--timeout", time]).stdin(manifest)
+}
+
+/// The rendering of the first example of a page.
+#[cfg(any(feature = "azure", feature = "gcp"))]
+fn example(page: &str) -> Program {
+    let (_, rest) = page.split_once("```yaml\n").unwrap();
+    let (manifest, _) = rest.split_once("```").unwrap();
+    Program::manifuse(["generate", "-"]).stdin(manifest)
 }
 
 /// The values of a rendered document, by another reader than ours.
