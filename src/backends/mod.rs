@@ -2,6 +2,8 @@
 //!
 //! The rest of the program knows stores only through [`Backend`] and [`registry`].
 
+#[cfg(feature = "aws")]
+mod aws;
 mod env;
 mod file;
 #[cfg(feature = "gcp")]

@@ -36,6 +36,10 @@ impl crate::diagnostics::Explain for SettingsError {
 
 /// All backend types, sorted by name.
 pub const TYPES: &[Type] = &[
+    #[cfg(feature = "aws")]
+    super::aws::secrets::TYPE,
+    #[cfg(feature = "aws")]
+    super::aws::parameters::TYPE,
     super::env::TYPE,
     super::file::TYPE,
     #[cfg(feature = "gcp")]
@@ -47,7 +51,6 @@ pub const TYPES: &[Type] = &[
 /// Stores of AVP's that are still to come.
 pub const NOT_YET: &[&str] = &[
     "1passwordconnect",
-    "awssecretsmanager",
     "azurekeyvault",
     "delineasecretserver",
     "ibmsecretsmanager",

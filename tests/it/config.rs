@@ -1,5 +1,6 @@
 //! `manifuse config`: what is set and by whom, without a credential and without a network.
 
+use manifuse::backends::registry::{TYPES, Type};
 use manifuse::settings::variables::VARIABLES;
 
 use crate::support::program::{Program, Run};
@@ -12,8 +13,14 @@ backends:
     address: https://me:CANARY@vault.example.com/?CANARY
     auth: {type: approle, roleId: CANARY}
   files: {type: sops, ageKeyFile: keys.txt}
-AWS_REGION: eu-west-1
+AWS_RETRY_MODE: adaptive
 ";
+
+/// The names of types, as messages list them.
+fn types(which: fn(&&Type) -> bool) -> String {
+    let names: Vec<_> = TYPES.iter().filter(which).map(|kind| kind.name).collect();
+    names.join(", ")
+}
 
 fn show(args: &[&str]) -> Program {
     Program::manifuse(
@@ -52,7 +59,7 @@ fn named_backends_show_what_they_inherit_and_what_won() {
         (run.code, run.stderr.as_str()),
         (
             Some(0),
-            "warning[ignored-setting]: AWS_REGION in manifuse.yaml is not read by this version\n"
+            "warning[ignored-setting]: AWS_RETRY_MODE in manifuse.yaml is ignored: it is always the standard mode\n"
         )
     );
     assert_eq!(
@@ -86,7 +93,7 @@ backend files (sops)
     from the environment variable VAULT_ADDR
 
 without effect
-  AWS_REGION in manifuse.yaml: not read by this version
+  AWS_RETRY_MODE in manifuse.yaml: ignored: it is always the standard mode
 "
     );
 }
@@ -350,11 +357,14 @@ fn variables_are_listed() {
         .as_array()
         .unwrap()
         .iter()
-        .find(|v| v["name"] == "AWS_REGION")
+        .find(|v| v["name"] == "AWS_RETRY_MODE")
         .unwrap();
     assert_eq!(
         (&aws["read"], &aws["goesTo"]),
-        (&false.into(), &"not read by this version".into())
+        (
+            &false.into(),
+            &"ignored: it is always the standard mode".into()
+        )
     );
 }
 
@@ -429,19 +439,20 @@ fn no_default_backend_says_what_to_choose() {
 
 #[test]
 fn a_named_backends_error_points_at_the_setting_it_is_about() {
-    let types = "approle, cert, github, jwt, k8s, ldap, token, userpass";
+    let logins = "approle, cert, github, jwt, k8s, ldap, token, userpass";
+    let types = types(|_| true);
     for (backend, message, column, help) in [
         (
             "type: vault, auth: {type: tokn}",
             "there is no authentication type \"tokn\"",
             27,
-            format!("did you mean token? auth.type is one of {types}"),
+            format!("did you mean token? auth.type is one of {logins}"),
         ),
         (
             "type: vault, auth: {role: r}",
             "auth.type is missing",
             27,
-            format!("auth.type is one of {types}"),
+            format!("auth.type is one of {logins}"),
         ),
         (
             "type: vault, auth: text",
@@ -457,17 +468,16 @@ fn a_named_backends_error_points_at_the_setting_it_is_about() {
             "give a number".to_owned(),
         ),
         (
-            "type: awssecretsmanager",
-            "there is no backend type \"awssecretsmanager\"",
+            "type: keepersecretsmanager",
+            "there is no backend type \"keepersecretsmanager\"",
             13,
-            "awssecretsmanager is not in this version; type is one of env, file, sops, vault"
-                .to_owned(),
+            format!("keepersecretsmanager is not in this version; type is one of {types}"),
         ),
         (
             "type: keepass",
             "there is no backend type \"keepass\"",
             13,
-            "type is one of env, file, sops, vault".to_owned(),
+            format!("type is one of {types}"),
         ),
     ] {
         let settings = format!("backends:\n  a: {{{backend}}}\n");
@@ -500,11 +510,10 @@ fn a_type_that_a_plain_variable_gives_a_named_backend_is_named_by_it() {
 
 #[test]
 fn a_type_that_is_not_for_the_default_backend_says_why() {
+    let one_of = format!("AVP_TYPE is one of {}", types(|kind| kind.built_in));
+    let not_yet = format!("keepersecretsmanager is not in this version; {one_of}");
     for (kind, hint) in [
-        (
-            "awssecretsmanager",
-            "awssecretsmanager is not in this version; AVP_TYPE is one of sops, vault",
-        ),
+        ("keepersecretsmanager", &*not_yet),
         (
             "env",
             "env is for named backends only: write it as a type under backends in manifuse.yaml",
@@ -513,7 +522,7 @@ fn a_type_that_is_not_for_the_default_backend_says_why() {
             "file",
             "file is for named backends only: write it as a type under backends in manifuse.yaml",
         ),
-        ("keepass", "AVP_TYPE is one of sops, vault"),
+        ("keepass", &*one_of),
     ] {
         let run = Program::manifuse(["generate", "-"])
             .env("AVP_TYPE", kind)

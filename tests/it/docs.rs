@@ -9,6 +9,7 @@ use std::time::Duration;
 use futures::FutureExt;
 use futures::future::BoxFuture;
 use manifuse::backends::pool::Pool;
+use manifuse::backends::registry::TYPES;
 use manifuse::backends::{Answer, Backend, Error, ErrorKind, FetchContext, Keys, Request};
 use manifuse::diagnostics::Source;
 use manifuse::files::{FileError, Files};
@@ -75,7 +76,9 @@ fn manifests_on_other_pages_hold_references() {
         if block.kind != "yaml" || !is_manifest || block.text.contains("secrets.enc.yaml") {
             continue;
         }
-        let names = ["default", "vault", "prod", "test", "files", "ci", "mounted"];
+        let configured = ["default", "prod", "test", "files", "ci", "mounted"];
+        let built_in = TYPES.iter().map(|kind| kind.name);
+        let names = configured.into_iter().chain(built_in);
         let rendered = render(&block.text, names.map(|name| (name, Store::Anything)));
         let rendered = rendered.unwrap_or_else(|error| panic!("{}: {error}", block.place));
         assert_ne!(rendered, block.text, "{} refers to nothing", block.place);

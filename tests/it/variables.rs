@@ -12,6 +12,8 @@ use crate::support::server::{Reply, Server};
 /// A variable, the file of its test, and the test's name.
 const EFFECTS: &[(&str, &str, &str)] = {
     const AWS: &str = "tests/it/clouds/aws.rs";
+    const AWS_SECRETS: &str = "tests/it/stores/awssecretsmanager.rs";
+    const AWS_SSM: &str = "tests/it/stores/awsssm.rs";
     const AZURE: &str = "tests/it/clouds/azure.rs";
     const BAD_INPUT: &str = "tests/it/vault/bad_input.rs";
     const CACHE: &str = "tests/it/vault/cache.rs";
@@ -148,6 +150,11 @@ const EFFECTS: &[(&str, &str, &str)] = {
             NETWORK,
             "headers_of_the_settings_go_with_every_request",
         ),
+        (
+            "AWS_REGION",
+            AWS_SECRETS,
+            "the_region_is_avps_unless_a_named_backend_follows_its_profile",
+        ),
         ("AWS_ACCESS_KEY_ID", AWS, "static_keys_sign_each_request"),
         (
             "AWS_SECRET_ACCESS_KEY",
@@ -222,6 +229,16 @@ const EFFECTS: &[(&str, &str, &str)] = {
             "AWS_ENDPOINT_URL_STS",
             AWS,
             "a_web_identity_is_exchanged_for_keys",
+        ),
+        (
+            "AWS_ENDPOINT_URL_SECRETS_MANAGER",
+            AWS_SECRETS,
+            "an_application_sets_no_address",
+        ),
+        (
+            "AWS_ENDPOINT_URL_SSM",
+            AWS_SSM,
+            "an_application_sets_no_address",
         ),
         (
             "AWS_IGNORE_CONFIGURED_ENDPOINT_URLS",

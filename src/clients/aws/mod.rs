@@ -3,6 +3,7 @@
 //! The SDK reads our snapshot of the environment with the settings laid over it, never the process: its override is
 //! meant for tests, but it is the only way that also reaches profiles, containers and web identities.
 
+mod bounded;
 mod error;
 mod transport;
 
@@ -12,21 +13,22 @@ use std::time::Duration;
 
 use aws_config::identity::IdentityCache;
 use aws_config::sts::AssumeRoleProvider;
-use aws_config::{BehaviorVersion, Region, SdkConfig};
+use aws_config::{BehaviorVersion, ConfigLoader, Region, SdkConfig};
 use aws_credential_types::Credentials;
 use aws_credential_types::provider::SharedCredentialsProvider;
 use aws_types::os_shim_internal::Env;
 use tokio::sync::OnceCell;
 use tokio::time::{Instant, timeout_at};
 
-pub use self::error::explain;
+pub use self::bounded::Bounded;
+pub use self::error::{explain, is_about_call};
 use self::transport::Transport;
 use super::cloud::{Error, ErrorKind};
 use crate::env::{Environment, Options};
 use crate::secret::Text;
 
 /// Variables that the SDK reads and that may also come as settings; all others it sees as the environment has them.
-pub const VARIABLES: [&str; 23] = [
+pub const VARIABLES: [&str; 25] = [
     "AWS_ACCESS_KEY_ID",
     "AWS_CA_BUNDLE",
     "AWS_CONFIG_FILE",
@@ -38,6 +40,8 @@ pub const VARIABLES: [&str; 23] = [
     "AWS_EC2_METADATA_SERVICE_ENDPOINT",
     "AWS_ENDPOINT_URL",
     "AWS_ENDPOINT_URL_KMS",
+    "AWS_ENDPOINT_URL_SECRETS_MANAGER",
+    "AWS_ENDPOINT_URL_SSM",
     "AWS_ENDPOINT_URL_STS",
     "AWS_IGNORE_CONFIGURED_ENDPOINT_URLS",
     "AWS_MAX_ATTEMPTS",
@@ -52,8 +56,9 @@ pub const VARIABLES: [&str; 23] = [
     "AWS_WEB_IDENTITY_TOKEN_FILE",
 ];
 
-/// What only the operator may say: a file of profiles can name a command, an address gets tokens sent to it.
-const OPERATORS: [&str; 9] = [
+/// What only the operator may say: a file of profiles can name a command, an address gets tokens sent to it, and a file of
+/// a token is sent.
+const OPERATORS: [&str; 12] = [
     "AWS_CA_BUNDLE",
     "AWS_CONFIG_FILE",
     "AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE",
@@ -61,8 +66,11 @@ const OPERATORS: [&str; 9] = [
     "AWS_EC2_METADATA_SERVICE_ENDPOINT",
     "AWS_ENDPOINT_URL",
     "AWS_ENDPOINT_URL_KMS",
+    "AWS_ENDPOINT_URL_SECRETS_MANAGER",
+    "AWS_ENDPOINT_URL_SSM",
     "AWS_ENDPOINT_URL_STS",
     "AWS_SHARED_CREDENTIALS_FILE",
+    "AWS_WEB_IDENTITY_TOKEN_FILE",
 ];
 
 /// Credentials that would win over a profile that was named. As in the other SDKs, a named profile wins.
@@ -91,8 +99,19 @@ pub struct Login {
     pub region: String,
     /// A profile of the shared files; the default chain without it.
     pub profile: Option<String>,
-    /// A role to assume with these credentials, and what its session is called.
-    pub role: Option<(String, String)>,
+    /// A role to assume with these credentials.
+    pub role: Option<Role>,
+}
+
+/// A role to assume.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Role {
+    /// Its ARN.
+    pub arn: String,
+    /// What the session is called.
+    pub session: String,
+    /// What the role's owner wants to hear besides.
+    pub external_id: Option<String>,
 }
 
 /// Static credentials, which win over all others.
@@ -154,36 +173,59 @@ impl Aws {
         })
     }
 
+    /// The region that the environment or a profile names, the default one without a name. The metadata of an instance
+    /// are not asked: elsewhere that takes seconds.
+    pub async fn own_region(&self, profile: Option<&str>) -> Option<String> {
+        let mut variables = self.variables_of(profile);
+        variables.insert("AWS_EC2_METADATA_DISABLED".to_owned(), "true".to_owned());
+        let loader = self.loader(variables, profile).load().await;
+        let region = loader.region().map(ToString::to_string);
+        region.filter(|region| is_region(region))
+    }
+
     async fn load(&self, login: &Login, transport: &Transport) -> SdkConfig {
         let cache = || IdentityCache::lazy().load_timeout(LOGIN_TIMEOUT).build();
-        let mut loader = aws_config::defaults(BehaviorVersion::latest())
-            .env(self.environment(login))
+        let profile = login.profile.as_deref();
+        let loader = self.loader(self.variables_of(profile), profile);
+        let loader = loader
             .http_client(transport.client())
             .identity_cache(cache())
             .region(Region::new(login.region.clone()));
-        if let Some(keys) = &self.keys {
-            loader = loader.credentials_provider(keys.credentials());
-        } else if let Some(profile) = &login.profile {
-            loader = loader.profile_name(profile);
-        }
         let config = loader.load().await;
-        let Some((role, session)) = &login.role else {
+        let Some(Role {
+            arn,
+            session,
+            external_id,
+        }) = &login.role
+        else {
             return config;
         };
-        let role = AssumeRoleProvider::builder(role).session_name(session);
+        let mut role = AssumeRoleProvider::builder(arn).session_name(session);
+        if let Some(id) = external_id {
+            role = role.external_id(id);
+        }
         let role = role.configure(&config).build().await;
         let config = config.into_builder();
         let config = config.credentials_provider(SharedCredentialsProvider::new(role));
         config.identity_cache(cache()).build()
     }
 
+    fn loader(&self, variables: HashMap<String, String>, profile: Option<&str>) -> ConfigLoader {
+        let loader = aws_config::defaults(BehaviorVersion::latest()).env(Env::from(variables));
+        match (&self.keys, profile) {
+            (Some(keys), _) => loader.credentials_provider(keys.credentials()),
+            (None, Some(profile)) => loader.profile_name(profile),
+            (None, None) => loader,
+        }
+    }
+
     /// What the SDK takes for the environment.
-    fn environment(&self, login: &Login) -> Env {
+    fn variables_of(&self, profile: Option<&str>) -> HashMap<String, String> {
         let mut variables = self.variables.clone();
-        if login.profile.is_some() {
+        if profile.is_some() {
             variables.retain(|name, _| !BEFORE_PROFILES.contains(&name.as_str()));
         }
-        Env::from(variables)
+        variables
     }
 
     /// What no message may hold.
@@ -200,6 +242,12 @@ impl Aws {
         }
         secrets
     }
+}
+
+/// Whether a text can be the name of a region. What is none would lead to another host.
+pub fn is_region(text: &str) -> bool {
+    let fits = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
+    (1..=40).contains(&text.len()) && text.chars().all(fits)
 }
 
 impl Keys {

@@ -49,7 +49,8 @@ const fn not_yet(name: &'static str, reader: &'static str, says: &'static str) -
     row(name, reader, says, Fate::NotYet, false)
 }
 
-const AWS: &str = "awssecretsmanager, sops: AWS";
+const AWS: &str = "awssecretsmanager, awsssm, sops: AWS";
+const AWS_STORES: &str = "awssecretsmanager, awsssm";
 const AZURE: &str = "azurekeyvault, sops: Azure";
 const GCP: &str = "gcpsecretmanager, sops: GCP";
 const LOCKBOX: &str = "yandexcloudlockbox";
@@ -193,7 +194,7 @@ pub const VARIABLES: &[Variable] = &[
     not_yet("AVP_DELINEA_DOMAIN", DELINEA, "the user's domain"),
     not_yet("OP_CONNECT_HOST", "1passwordconnect", "the address"),
     not_yet("OP_CONNECT_TOKEN", "1passwordconnect", "the token"),
-    not_yet("AWS_REGION", AWS, "the region; us-east-2 without it"),
+    setting("AWS_REGION", AWS_STORES, "the region; us-east-2 without it"),
     setting("AWS_ACCESS_KEY_ID", AWS, "the key's id"),
     secret("AWS_SECRET_ACCESS_KEY", AWS, "the key"),
     secret("AWS_SESSION_TOKEN", AWS, "the session"),
@@ -233,11 +234,12 @@ pub const VARIABLES: &[Variable] = &[
     setting("AWS_ENDPOINT_URL", AWS, "the address of all services"),
     setting("AWS_ENDPOINT_URL_KMS", "sops: AWS", "the address of KMS"),
     setting("AWS_ENDPOINT_URL_STS", AWS, "the address of STS"),
-    not_yet(
+    setting(
         "AWS_ENDPOINT_URL_SECRETS_MANAGER",
-        AWS,
+        "awssecretsmanager",
         "the address of this one",
     ),
+    setting("AWS_ENDPOINT_URL_SSM", "awsssm", "the address of this one"),
     setting(
         "AWS_IGNORE_CONFIGURED_ENDPOINT_URLS",
         AWS,
@@ -494,6 +496,12 @@ pub const VARIABLES: &[Variable] = &[
         "generate",
         "`ignore`: decrypt documents of the stream whose MAC is wrong",
         "sops.streamMac",
+    ),
+    setting("MANIFUSE_AWS_ROLE", AWS_STORES, "a role to assume"),
+    setting(
+        "MANIFUSE_AWS_EXTERNAL_ID",
+        AWS_STORES,
+        "what the role's owner wants to hear besides",
     ),
     setting(
         "MANIFUSE_TOKEN_CACHE",

@@ -5,9 +5,9 @@
 use std::collections::HashMap;
 use std::sync::OnceLock;
 
-use aws_sdk_kms::Client;
 use aws_sdk_kms::error::SdkError;
 use aws_sdk_kms::primitives::Blob;
+use aws_sdk_kms::{Client, config};
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
 use futures::future::BoxFuture;
@@ -18,7 +18,7 @@ use super::flux;
 use super::folder::Folder;
 use super::master::MasterKey;
 use super::opener::{Failure, Opener, Share};
-use crate::clients::aws::{self, Aws, Keys, Login};
+use crate::clients::aws::{self, Aws, Bounded, Keys, Login, Role};
 use crate::env::{Environment, Options};
 
 /// Keys of AWS KMS.
@@ -52,7 +52,8 @@ impl AwsKms {
         let login = login(key)?;
         let aws = self.aws()?;
         let config = aws.config(&login, deadline).await?;
-        Ok((aws, Client::new(&config)))
+        let config = config::Builder::from(&config).interceptor(Bounded);
+        Ok((aws, Client::from_conf(config.build())))
     }
 
     async fn decrypt(
@@ -117,7 +118,11 @@ fn login(key: &MasterKey) -> Result<Login, Failure> {
     Ok(Login {
         region: region.to_owned(),
         profile: set(&key.fields[2]),
-        role: set(&key.fields[1]).map(|role| (role, session())),
+        role: set(&key.fields[1]).map(|arn| Role {
+            arn,
+            session: session(),
+            external_id: None,
+        }),
     })
 }
 
@@ -135,10 +140,7 @@ fn region(arn: &str) -> Option<&str> {
     let fits = scheme == "arn"
         && service == "kms"
         && partition.chars().all(is_word)
-        && (1..=40).contains(&region.len())
-        && region
-            .chars()
-            .all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-')
+        && aws::is_region(region)
         && !account.is_empty()
         && account.chars().all(|c| c.is_ascii_digit())
         && !name.is_empty();

@@ -10,7 +10,8 @@ use super::{BODY, CREDENTIAL, Case, SETTING, TOKEN, URL, VALUE, case, check};
 
 #[test]
 fn secrets_that_clouds_do_not_give() {
-    check(&secret_manager());
+    let all: Vec<Case> = secret_manager().into_iter().chain(aws_stores()).collect();
+    check(&all);
 }
 
 fn secret_manager() -> Vec<Case> {
@@ -131,6 +132,72 @@ fn aws() -> Vec<Case> {
             .env("AWS_SHARED_CREDENTIALS_FILE", "credentials")
             .file("credentials", format!("[default]\n{CREDENTIAL}\n")),
     ]
+}
+
+fn aws_stores() -> Vec<Case> {
+    let store = |what, code, says, placeholder: &str| {
+        case(what, code, says)
+            .value(placeholder)
+            .env("AWS_ENDPOINT_URL", URL)
+            .env("AWS_REGION", "eu-west-1")
+            .env("AWS_ACCESS_KEY_ID", "AKIA")
+            .env("AWS_SECRET_ACCESS_KEY", CREDENTIAL)
+            .env("AWS_SESSION_TOKEN", TOKEN)
+            .env("AWS_MAX_ATTEMPTS", "1")
+    };
+    let secret = |what, code, says| store(what, code, says, "<awssecretsmanager:shop#password>");
+    let parameter = |what, code, says| store(what, code, says, "<awsssm:/shop#password>");
+    let refuses = |case: Case| {
+        case.answers(|request| {
+            let sent = request.header("x-amz-security-token").unwrap_or_default();
+            let message = format!("not for {sent}\n{sent}");
+            let body = serde_json::json!({"__type": "AccessDeniedException", "message": message});
+            Reply::json(400, body.to_string())
+        })
+    };
+    let holds = |case: Case, answer: fn(&Request) -> Reply| case.answers(answer);
+    vec![
+        refuses(secret("Secrets Manager refuses", 3, "AccessDeniedException")),
+        refuses(parameter("the Parameter Store refuses", 3, "AccessDeniedException")),
+        refuses(store(
+            "Secrets Manager refuses a batch",
+            3,
+            "AccessDeniedException",
+            "<awssecretsmanager:a#k> <awssecretsmanager:b#k>",
+        )),
+        holds(secret("a secret that is a text", 1, "is not JSON"), |_| {
+            held(VALUE)
+        }),
+        holds(secret("a secret that is a list", 1, "is no JSON object"), |_| {
+            held(&format!("[\"{VALUE}\"]"))
+        }),
+        holds(secret("a secret without the key", 1, "has no key"), |_| {
+            held(&format!("{{\"user\": \"{VALUE}\"}}"))
+        }),
+        secret("Secrets Manager talks nonsense", 1, "something unreadable")
+            .answers(|_| Reply::json(200, format!("{{\"SecretString\":{BODY}"))),
+        parameter("the Parameter Store talks nonsense", 1, "something unreadable")
+            .answers(|_| Reply::json(200, format!("{{\"Parameters\":{BODY}"))),
+        secret("Secrets Manager answers a page", 3, "with 502").answers(|_| Reply::new(502, BODY)),
+        secret("roots of the store that are none", 2, "there is no certificate in it")
+            .env("AWS_CA_BUNDLE", "roots.pem")
+            .file("roots.pem", CREDENTIAL),
+        secret("a role that is refused", 3, "the login to AWS failed")
+            .env("MANIFUSE_AWS_ROLE", "arn:aws:iam::1:role/x")
+            .answers(|request| {
+                let sent = request.header("x-amz-security-token").unwrap_or_default();
+                Reply::new(403, format!("<ErrorResponse><Error><Code>AccessDenied</Code><Message>{sent}</Message></Error></ErrorResponse>"))
+            }),
+        secret("a text that is no region", 2, "is no name of a region")
+            .value("<path:shop#password>")
+            .env("AVP_TYPE", "awssecretsmanager")
+            .env("AWS_REGION", format!("{SETTING}/")),
+    ]
+}
+
+/// A secret that is this text.
+fn held(text: &str) -> Reply {
+    Reply::json(200, serde_json::json!({"SecretString": text}).to_string())
 }
 
 fn gcp() -> Vec<Case> {

@@ -3,6 +3,12 @@
 //!
 //! A store is a file with a [`Store`] and `suite!(STORE);`. What only one store does is tested in its file, below that.
 
+#[cfg(feature = "aws")]
+mod aws;
+#[cfg(feature = "aws")]
+mod awssecretsmanager;
+#[cfg(feature = "aws")]
+mod awsssm;
 #[cfg(feature = "gcp")]
 mod gcpsecretmanager;
 mod vault;
@@ -192,7 +198,10 @@ fn gives_values_of_all_kinds(store: &Store) {
 
 fn gives_bytes(store: &Store) {
     let Some(reference) = store.bytes else { return };
-    let outcome = store.render(&[format!("{reference} | base64encode")], Instead::Never);
+    let outcome = store.render(
+        &[format!("{reference} | toString | base64encode")],
+        Instead::Never,
+    );
     assert_eq!(values(&outcome.run), [STANDARD.encode(BYTES)]);
 }
 
