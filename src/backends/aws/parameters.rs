@@ -69,20 +69,21 @@ impl Backend for ParameterStore {
 
     fn batches<'r>(&self, requests: &'r [Request]) -> Vec<Vec<&'r Request>> {
         let mut batches: Vec<Vec<&Request>> = Vec::new();
-        // The batch of each region that may take more, and how many names it has.
-        let mut open: BTreeMap<Option<&str>, (usize, usize)> = BTreeMap::new();
+        // The batch that may take more, and how many names it has. One name in two versions would not be told apart.
+        let mut open: BTreeMap<_, (usize, usize)> = BTreeMap::new();
         for request in requests {
             let (Keys::Some(keys), Ok(region)) = (&request.keys, region(request)) else {
                 batches.push(vec![request]);
                 continue;
             };
-            match open.get_mut(&region) {
+            let kind = (region, &request.id.version);
+            match open.get_mut(&kind) {
                 Some((batch, names)) if *names + keys.len() <= BATCH => {
                     batches[*batch].push(request);
                     *names += keys.len();
                 }
                 _ => {
-                    open.insert(region, (batches.len(), keys.len()));
+                    open.insert(kind, (batches.len(), keys.len()));
                     batches.push(vec![request]);
                 }
             }
@@ -118,14 +119,14 @@ fn with_keys(request: &Request) -> Option<Named<'_>> {
 type Found = Result<Option<Parameter>, Error>;
 
 impl ParameterStore {
-    /// The wanted keys of requests of one region.
+    /// The wanted keys of requests of one region and version.
     async fn named(
         &self,
         requests: &[Named<'_>],
         context: &FetchContext,
     ) -> Vec<Result<Answer, Error>> {
-        let region = region(requests[0].0);
-        let asked = match region {
+        let version = requests[0].0.id.version.as_deref();
+        let asked = match region(requests[0].0) {
             Ok(region) => self.account.client(region, context.deadline).await,
             Err(error) => Err(error),
         };
@@ -134,11 +135,12 @@ impl ParameterStore {
             Err(error) => return vec![Err(error); requests.len()],
         };
         let names = requests.iter().flat_map(|(request, keys)| {
-            let name = |key: &String| name(&request.id.path, key, request.id.version.as_deref());
+            let name = |key: &String| name(&request.id.path, key);
             keys.iter().map(name)
         });
         let names: Vec<String> = names.collect();
-        let chunks = names.chunks(BATCH).map(|names| self.chunk(names, &asked));
+        let chunks = names.chunks(BATCH);
+        let chunks = chunks.map(|names| self.chunk(names, version, &asked));
         let found = join_all(chunks).await;
         let mut found = found.into_iter().flatten();
         let answers = requests.iter().map(|(request, keys)| {
@@ -149,20 +151,33 @@ impl ParameterStore {
     }
 
     /// At most ten parameters, each with its outcome.
-    async fn chunk(&self, names: &[String], asked: &Asked<Client>) -> Vec<Found> {
-        let (found, absent) = match self.several(names, asked).await {
+    async fn chunk(
+        &self,
+        names: &[String],
+        version: Option<&str>,
+        asked: &Asked<Client>,
+    ) -> Vec<Found> {
+        let in_version = |name: &String| match version {
+            Some(version) => format!("{name}:{version}"),
+            None => name.clone(),
+        };
+        let selected = names.iter().map(in_version).collect();
+        let (found, absent) = match self.several(selected, asked).await {
             Ok(told) => told,
             Err(error) => return vec![Err(error); names.len()],
         };
         let outcomes = names.iter().map(|name| {
-            let own = found.iter().find(|parameter| is_called(parameter, name));
-            let is_known = own.is_some() || absent.contains(name);
-            let own = own.cloned();
+            let is_own = |parameter: &&Parameter| {
+                [parameter.name(), parameter.arn()].contains(&Some(name.as_str()))
+            };
+            let own = found.iter().find(is_own).cloned();
+            let name = in_version(name);
+            let is_known = own.is_some() || absent.contains(&name);
             async move {
                 if is_known {
                     Ok(own)
                 } else {
-                    self.alone(name, asked).await
+                    self.alone(&name, asked).await
                 }
             }
         });
@@ -172,11 +187,11 @@ impl ParameterStore {
     /// What one call tells: parameters, and names of none. Nothing where it refuses, for one of them may be the reason.
     async fn several(
         &self,
-        names: &[String],
+        names: Vec<String>,
         asked: &Asked<Client>,
     ) -> Result<(Vec<Parameter>, Vec<String>), Error> {
         let call = asked.client.get_parameters().with_decryption(true);
-        match call.set_names(Some(names.to_vec())).send().await {
+        match call.set_names(Some(names)).send().await {
             Ok(answer) => Ok((
                 answer.parameters.unwrap_or_default(),
                 answer.invalid_parameters.unwrap_or_default(),
@@ -263,23 +278,12 @@ fn region(request: &Request) -> Result<Option<&str>, Error> {
     region_of(&request.id.path, "ssm")
 }
 
-/// The name of a parameter, with its version or label.
-fn name(path: &str, key: &str, version: Option<&str>) -> String {
-    let name = match path {
+/// The name of a parameter, without a version.
+fn name(path: &str, key: &str) -> String {
+    match path {
         NO_PATH => key.to_owned(),
         path => format!("{}/{key}", path.trim_end_matches('/')),
-    };
-    match version {
-        Some(version) => format!("{name}:{version}"),
-        None => name,
     }
-}
-
-/// Whether a parameter is the one that was asked for.
-fn is_called(parameter: &Parameter, asked: &str) -> bool {
-    let selector = parameter.selector().unwrap_or_default();
-    let name = asked.strip_suffix(selector);
-    name.is_some_and(|name| parameter.name() == Some(name) || parameter.arn() == Some(name))
 }
 
 /// All parameters of a label. A version number is one parameter's own.

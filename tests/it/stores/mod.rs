@@ -156,7 +156,7 @@ impl Store {
     }
 }
 
-fn program(references: &[String], time: &str) -> Program {
+pub(crate) fn program(references: &[String], time: &str) -> Program {
     let mut manifest =
         "apiVersion: v1\nkind: ConfigMap\nmetadata:\n  name: values\ndata:\n".to_owned();
     for (number, reference) in references.iter().enumerate() {
@@ -174,7 +174,7 @@ fn example(page: &str) -> Program {
 }
 
 /// The values of a rendered document, by another reader than ours.
-fn values(run: &Run) -> Vec<String> {
+pub(crate) fn values(run: &Run) -> Vec<String> {
     assert_eq!((run.code, run.stderr.as_str()), (Some(0), ""));
     let text = std::str::from_utf8(&run.stdout).unwrap();
     let documents = yaml_rust2::YamlLoader::load_from_str(text).unwrap();
