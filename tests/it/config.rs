@@ -439,7 +439,7 @@ fn no_default_backend_says_what_to_choose() {
 
 #[test]
 fn a_named_backends_error_points_at_the_setting_it_is_about() {
-    let logins = "approle, cert, github, jwt, k8s, ldap, token, userpass";
+    let logins = "approle, aws, cert, github, jwt, k8s, ldap, token, userpass";
     let types = types(|_| true);
     for (backend, message, column, help) in [
         (

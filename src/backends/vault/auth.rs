@@ -1,15 +1,17 @@
 //! The ways to log in, as a table: which settings each needs, which request it makes, and what identifies it in the token
-//! cache. AWS IAM, whose request is signed, will be a further line.
+//! cache.
 
 use tokio::sync::Mutex;
 
+#[cfg(feature = "aws")]
+use super::aws;
 use super::credential::{Credential, Source};
 use super::settings::{KEYS, called};
 use crate::backends::registry::SettingsError;
 use crate::clients::http::Call;
 use crate::clients::vault::{self, first_set, header_text, is_structured};
 use crate::diagnostics::nearest;
-use crate::env::Options;
+use crate::env::{Environment, Options};
 use crate::secret::Text;
 
 /// Where Kubernetes puts the token of a pod's service account.
@@ -90,6 +92,20 @@ const KINDS: &[Kind] = &[
         field: Some("secret_id"),
         missing: "AVP_ROLE_ID and AVP_SECRET_ID for approle authentication cannot be empty",
     },
+    #[cfg(feature = "aws")]
+    Kind {
+        names: &["aws"],
+        mount: "auth/aws",
+        mounts: MOUNT,
+        identity: Identity {
+            keys: &["AVP_ROLE"],
+            place: Place::Field("role"),
+            is_needed: false,
+        },
+        sources: &[Source::Made(&[aws::SERVER_ID, aws::REGION], aws::open)],
+        field: Some("iam_request_headers"),
+        missing: "credentials of AWS for aws authentication cannot be empty",
+    },
     Kind {
         names: &["cert"],
         mount: "auth/cert",
@@ -166,7 +182,7 @@ const KINDS: &[Kind] = &[
 ];
 
 /// Chooses the method and checks that its settings are there, with AVP's texts.
-pub(super) fn parse(options: &Options) -> Result<Method, SettingsError> {
+pub(super) fn parse(options: &Options, environment: &Environment) -> Result<Method, SettingsError> {
     let name = options.text(TYPE).unwrap_or_default().trim();
     if name == TOKEN {
         let text = "VAULT_TOKEN for token authentication cannot be empty";
@@ -179,7 +195,7 @@ pub(super) fn parse(options: &Options) -> Result<Method, SettingsError> {
         return Err(unknown_type(options, name));
     };
     check_own_keys(options, name)?;
-    kind.parse(options).map(Method::Login)
+    kind.parse(options, environment).map(Method::Login)
 }
 
 fn unknown_type(options: &Options, name: &str) -> SettingsError {
@@ -222,7 +238,7 @@ impl Method {
 /// The name and the settings of each way to log in.
 fn keys_by_name() -> impl Iterator<Item = (&'static str, Vec<&'static str>)> {
     let keys = |kind: &Kind| {
-        let sources = kind.sources.iter().map(|source| source.key());
+        let sources = kind.sources.iter().flat_map(Source::keys).copied();
         let others = kind.identity.keys.iter().chain(kind.mounts).copied();
         sources.chain(others).collect()
     };
@@ -250,11 +266,16 @@ fn check_own_keys(options: &Options, name: &str) -> Result<(), SettingsError> {
 }
 
 impl Kind {
-    fn parse(&'static self, options: &Options) -> Result<Login, SettingsError> {
+    fn parse(
+        &'static self,
+        options: &Options,
+        environment: &Environment,
+    ) -> Result<Login, SettingsError> {
         let text = |keys| first_set(options, keys).and_then(|key| options.text(key));
         let identity = text(self.identity.keys);
-        let credential = Credential::parse(self.sources, options)?;
-        let sources: Vec<_> = self.sources.iter().map(|source| source.key()).collect();
+        let credential = Credential::parse(self.sources, options, environment)?;
+        let sources = self.sources.iter().flat_map(Source::keys).copied();
+        let sources: Vec<_> = sources.collect();
         let lacks_identity = self.identity.is_needed && identity.is_none();
         let needed = [
             lacks_identity.then_some(self.identity.keys),
@@ -355,6 +376,8 @@ impl Login {
         }
         let credential = self.kind.field.map(|field| (field, expose(credential)));
         fields.extend(credential);
+        let others = self.credential.fields();
+        fields.extend(others.iter().map(|(name, text)| (*name, text.as_str())));
         Call::put(target, json(&fields))
     }
 }

@@ -1,13 +1,18 @@
-//! What proves who logs in: a setting, a file that is read at each login, or the client certificate of the connection.
+//! What proves who logs in: a setting, a file that is read at each login, the client certificate of the connection, or what
+//! is made for each login.
 
 use std::fmt;
 use std::path::{Path, PathBuf};
+use std::slice;
+
+use futures::future::BoxFuture;
+use tokio::time::Instant;
 
 use crate::backends::registry::SettingsError;
 use crate::backends::{Error, ErrorKind};
 use crate::clients::vault::{client_key, first_set, read_file, shown};
 use crate::diagnostics::io_reason;
-use crate::env::Options;
+use crate::env::{Environment, Options};
 use crate::secret::Text;
 
 /// Where a kind of login may find its proof.
@@ -23,6 +28,29 @@ pub(super) enum Source {
     WrappedFile(&'static str),
     /// The key of the client certificate: TLS sends the proof.
     ClientCertificate,
+    /// Made at each login, by these settings.
+    #[cfg_attr(not(feature = "aws"), expect(dead_code, reason = "only AWS has such"))]
+    Made(&'static [&'static str], Opener),
+}
+
+/// Checks the settings of what makes proofs.
+pub(super) type Opener = fn(&Options, &Environment) -> Result<Box<dyn Maker>, SettingsError>;
+
+/// Makes proofs.
+pub(super) trait Maker: Send + Sync {
+    /// The fields of the login besides the proof.
+    fn fields(&self) -> Vec<(&'static str, String)>;
+
+    /// A new proof.
+    fn make(&self, deadline: Instant) -> BoxFuture<'_, Result<Proof, Error>>;
+}
+
+/// What proves who logs in.
+pub(super) struct Proof {
+    /// As it is sent.
+    pub(super) text: Text,
+    /// What it holds in other letters, and no message may hold.
+    pub(super) inside: Vec<Text>,
 }
 
 /// A proof, or where to read it.
@@ -40,20 +68,32 @@ enum Held {
     File(PathBuf),
     /// The file that is there by custom.
     CustomaryFile(PathBuf),
+    Made(Box<dyn Maker>),
 }
 
 impl Source {
-    pub(super) fn key(self) -> &'static str {
+    /// The setting that says it.
+    fn key(&self) -> &'static str {
+        self.keys().first().expect("each source has a setting")
+    }
+
+    /// All settings that are about it.
+    pub(super) fn keys(&self) -> &[&'static str] {
         match self {
             Self::Text(key)
             | Self::File(key, _)
             | Self::WrappedText(key)
-            | Self::WrappedFile(key) => key,
-            Self::ClientCertificate => "VAULT_CLIENT_KEY",
+            | Self::WrappedFile(key) => slice::from_ref(key),
+            Self::ClientCertificate => &["VAULT_CLIENT_KEY"],
+            Self::Made(keys, _) => keys,
         }
     }
 
-    fn held(self, options: &Options) -> Result<Option<Held>, SettingsError> {
+    fn held(
+        self,
+        options: &Options,
+        environment: &Environment,
+    ) -> Result<Option<Held>, SettingsError> {
         Ok(match self {
             Self::Text(key) | Self::WrappedText(key) => {
                 options.text(key).map(|text| Held::Given(text.into()))
@@ -64,6 +104,7 @@ impl Source {
                 .or_else(|| custom.map(|path| Held::CustomaryFile(path.into()))),
             Self::WrappedFile(key) => options.path(key).map(Held::File),
             Self::ClientCertificate => client_key(options)?.map(Held::Given),
+            Self::Made(_, open) => Some(Held::Made(open(options, environment)?)),
         })
     }
 }
@@ -73,12 +114,13 @@ impl Credential {
     pub(super) fn parse(
         sources: &'static [Source],
         options: &Options,
+        environment: &Environment,
     ) -> Result<Option<Self>, SettingsError> {
-        let keys: Vec<_> = sources.iter().map(|source| source.key()).collect();
+        let keys: Vec<_> = sources.iter().map(Source::key).collect();
         let set = first_set(options, &keys);
         let source = sources.iter().find(|source| Some(source.key()) == set);
         let source = source.unwrap_or(&sources[0]);
-        let held = source.held(options)?;
+        let held = source.held(options, environment)?;
         Ok(held.map(|held| Self {
             key: source.key(),
             is_wrapped: matches!(source, Source::WrappedText(_) | Source::WrappedFile(_)),
@@ -86,13 +128,29 @@ impl Credential {
         }))
     }
 
-    /// The proof, or the token for it. Only a file can fail.
-    pub(super) fn load(&self) -> Result<Text, Error> {
-        match &self.held {
-            Held::Given(text) => Ok(text.clone()),
+    /// The proof, or the token for it. What is a setting cannot fail.
+    pub(super) async fn load(&self, deadline: Instant) -> Result<Proof, Error> {
+        let text = match &self.held {
+            Held::Given(text) => text.clone(),
             Held::File(path) | Held::CustomaryFile(path) => {
-                read(path).map_err(|cause| self.unreadable(path, &cause))
+                read(path).map_err(|cause| self.unreadable(path, &cause))?
             }
+            Held::Made(maker) => return maker.make(deadline).await,
+        };
+        let inside = Vec::new();
+        Ok(Proof { text, inside })
+    }
+
+    /// Whether each login has another proof, so that none tells by its hash whose token was kept.
+    pub(super) fn is_made(&self) -> bool {
+        matches!(self.held, Held::Made(_))
+    }
+
+    /// The fields of the login besides the proof and who logs in.
+    pub(super) fn fields(&self) -> Vec<(&'static str, String)> {
+        match &self.held {
+            Held::Made(maker) => maker.fields(),
+            _ => Vec::new(),
         }
     }
 
@@ -100,7 +158,7 @@ impl Credential {
     pub(super) fn given(&self) -> Option<&Text> {
         match &self.held {
             Held::Given(text) => Some(text),
-            Held::File(_) | Held::CustomaryFile(_) => None,
+            Held::File(_) | Held::CustomaryFile(_) | Held::Made(_) => None,
         }
     }
 

@@ -5,6 +5,8 @@
 //! A fetch logs in if needed (`session`), asks once (`path`), and reads the answer (`read`, `reply`).
 
 mod auth;
+#[cfg(feature = "aws")]
+mod aws;
 mod cache;
 mod credential;
 mod read;

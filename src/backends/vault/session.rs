@@ -7,6 +7,7 @@ use tokio::time::{Instant, timeout_at};
 use super::Vault;
 use super::auth::{Login, Method};
 use super::cache::Cache;
+use super::credential::Proof;
 use super::reply::{Asked, last};
 use crate::backends::{Error, ErrorKind};
 use crate::clients::http::{Call, Response};
@@ -111,8 +112,8 @@ impl Vault {
     /// Of several processes one logs in, while the others wait for its token: they look into the cache again once they
     /// hold its lock.
     async fn token(&self, login: &Login, refused: Option<&Text>, run: Run) -> Result<Token, Error> {
-        let credential = login.credential.load()?;
-        let Some(cache) = self.cache(login, &credential) else {
+        let credential = login.credential.load(run).await?;
+        let Some(cache) = self.cache(login, &credential.text) else {
             return Ok(self.log_in(login, &credential, run).await?.token);
         };
         let mut refused = refused.cloned();
@@ -139,15 +140,16 @@ impl Vault {
         Ok(made?.token)
     }
 
-    async fn log_in(&self, login: &Login, credential: &Text, run: Run) -> Result<Made, Error> {
+    async fn log_in(&self, login: &Login, credential: &Proof, run: Run) -> Result<Made, Error> {
         let unwrapped;
         let mut asked = Asked {
             line: format!("PUT {}/v1/{}/login", self.client.address(), login.mount),
-            secrets: login.secrets(credential),
+            secrets: login.secrets(&credential.text),
         };
-        let mut proof = credential;
+        asked.secrets.extend(&credential.inside);
+        let mut proof = &credential.text;
         if login.credential.is_wrapped {
-            unwrapped = self.unwrapped(login, credential, run).await?;
+            unwrapped = self.unwrapped(login, proof, run).await?;
             proof = &unwrapped;
             asked.secrets.push(proof);
         }
@@ -199,7 +201,8 @@ impl Vault {
             login.mount.as_bytes(),
             login.identity.expose(),
         ];
-        let folder = self.cache_folder.as_deref()?;
+        let folder = self.cache_folder.as_deref();
+        let folder = folder.filter(|_| !login.credential.is_made())?;
         Some(Cache::new(folder, &parts, credential))
     }
 }

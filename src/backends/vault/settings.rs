@@ -30,6 +30,8 @@ pub(super) const KEYS: &[(&str, &str)] = &[
     ("AVP_USERNAME", "auth.username"),
     ("HOME", "home"),
     ("MANIFUSE_TOKEN_CACHE", "tokenCache"),
+    ("MANIFUSE_VAULT_AWS_REGION", "auth.awsRegion"),
+    ("MANIFUSE_VAULT_AWS_SERVER_ID", "auth.awsServerId"),
     ("MANIFUSE_VAULT_DNS_SERVER", "dnsServer"),
     ("MANIFUSE_VAULT_RETRY_WAIT", "retryWait"),
     ("VAULT_ADDR", "address"),
@@ -69,12 +71,12 @@ pub(super) struct Settings {
 }
 
 impl Settings {
-    /// Reads and checks all settings. The environment says only which proxy the system has.
+    /// Reads and checks all settings. The environment says which proxy the system has, and who one is at AWS.
     pub(super) fn parse(
         options: &Options,
         environment: &Environment,
     ) -> Result<Self, SettingsError> {
-        let method = auth::parse(options)?;
+        let method = auth::parse(options, environment)?;
         let (key, address) = address(options)?;
         let http = vault::config(options, environment, address)?;
         Ok(Self {

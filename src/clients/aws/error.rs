@@ -106,7 +106,7 @@ fn meaning(code: &str) -> Option<(ErrorKind, &'static str)> {
 }
 
 /// There are no credentials, or the way to them is broken.
-fn no_login(error: &CredentialsError, secrets: &[Text]) -> Error {
+pub(super) fn no_login(error: &CredentialsError, secrets: &[Text]) -> Error {
     if matches!(error, CredentialsError::CredentialsNotLoaded(_)) {
         return Error::new(ErrorKind::Settings, "no credentials for AWS were found")
             .with_hint(NO_CREDENTIALS);

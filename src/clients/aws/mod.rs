@@ -5,6 +5,7 @@
 
 mod bounded;
 mod error;
+mod identity;
 mod transport;
 
 use std::collections::HashMap;
@@ -22,6 +23,7 @@ use tokio::time::{Instant, timeout_at};
 
 pub use self::bounded::Bounded;
 pub use self::error::{explain, is_about_call};
+pub use self::identity::{PROOF_BODY, sts_url};
 use self::transport::Transport;
 use super::cloud::{Error, ErrorKind};
 use crate::env::{Environment, Options};

@@ -85,7 +85,7 @@ pub const VARIABLES: &[Variable] = &[
     secret("AVP_GITHUB_TOKEN", "vault: github", "the GitHub token"),
     secret("AVP_USERNAME", "vault: userpass, ldap", "the user"),
     secret("AVP_PASSWORD", "vault: userpass, ldap", "the password"),
-    setting("AVP_ROLE", "vault: jwt, cert, k8s", "the role"),
+    setting("AVP_ROLE", "vault: aws, jwt, cert, k8s", "the role"),
     secret("AVP_JWT", "vault: jwt", "the token to log in with"),
     setting("AVP_JWT_PATH", "vault: jwt", "a file with that token"),
     setting("AVP_K8S_ROLE", "vault: k8s", "the role"),
@@ -512,6 +512,16 @@ pub const VARIABLES: &[Variable] = &[
         "MANIFUSE_VAULT_RETRY_WAIT",
         "vault",
         "the wait before trying again",
+    ),
+    setting(
+        "MANIFUSE_VAULT_AWS_REGION",
+        "vault: aws",
+        "the region whose STS Vault asks; us-east-1 without it",
+    ),
+    setting(
+        "MANIFUSE_VAULT_AWS_SERVER_ID",
+        "vault: aws",
+        "the Vault that the proof is for",
     ),
     setting(
         "MANIFUSE_VAULT_DNS_SERVER",

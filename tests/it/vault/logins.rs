@@ -530,7 +530,7 @@ fn a_missing_setting_says_what_to_set() {
     );
     assert_eq!(
         hint(&[("AVP_AUTH_TYPE", "aprole")]),
-        "did you mean approle? AVP_AUTH_TYPE is one of approle, cert, github, jwt, k8s, ldap, token, userpass"
+        "did you mean approle? AVP_AUTH_TYPE is one of approle, aws, cert, github, jwt, k8s, ldap, token, userpass"
     );
     assert_eq!(
         hint(&[("AVP_AUTH_TYPE", "k8s")]),

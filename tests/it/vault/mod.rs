@@ -1,5 +1,7 @@
 //! The vault backend against a fake server, through the trait: what it asks, and what it makes of the answers.
 
+#[cfg(feature = "aws")]
+mod aws;
 mod bad_input;
 mod cache;
 mod logins;
