@@ -1,5 +1,12 @@
 //! Logins that fail, each with its own credential.
 
+#[cfg(feature = "aws")]
+use base64::Engine as _;
+#[cfg(feature = "aws")]
+use base64::engine::general_purpose::STANDARD;
+
+#[cfg(feature = "aws")]
+use super::SETTING;
 use super::{BODY, CREDENTIAL, Case, Reply, Request, TOKEN, case, check, vault};
 
 #[test]
@@ -43,6 +50,35 @@ fn wrapped(case: Case) -> Case {
     case.env("AVP_AUTH_TYPE", "approle")
         .env("AVP_ROLE_ID", format!("role-{CREDENTIAL}"))
         .env("AVP_SECRET_ID_WRAPPED", format!("wrap-{CREDENTIAL}"))
+}
+
+#[cfg(feature = "aws")]
+fn aws(case: Case) -> Case {
+    case.env("AVP_AUTH_TYPE", "aws")
+        .env("AVP_ROLE", "shop")
+        .env("AWS_ACCESS_KEY_ID", "AKIA")
+        .env("AWS_SECRET_ACCESS_KEY", CREDENTIAL)
+        .env("AWS_SESSION_TOKEN", TOKEN)
+}
+
+#[cfg(feature = "aws")]
+#[test]
+fn logins_by_aws_that_fail() {
+    check(&[
+        aws(case("an AWS login with an echo", 3, "answered 400")).answers(echo),
+        aws(case("STS shows what was signed", 3, "answered 400")).answers(|request| {
+            let sent: serde_json::Value = serde_json::from_slice(&request.body).unwrap();
+            let headers = STANDARD.decode(sent["iam_request_headers"].as_str().unwrap());
+            let errors = [String::from_utf8(headers.unwrap()).unwrap()];
+            Reply::json(400, serde_json::json!({"errors": errors}).to_string())
+        }),
+        aws(case(
+            "a region of STS that is none",
+            2,
+            "no name of a region",
+        ))
+        .env("MANIFUSE_VAULT_AWS_REGION", format!("{SETTING}/")),
+    ]);
 }
 
 /// Says that a wrapping token is right, and gives back what was sent where it should log in.
