@@ -4,6 +4,8 @@
 
 #[cfg(feature = "aws")]
 mod aws;
+#[cfg(feature = "azure")]
+mod azurekeyvault;
 mod env;
 mod file;
 #[cfg(feature = "gcp")]
@@ -56,6 +58,8 @@ pub struct Answer {
     pub values: Map,
     /// Keys that exist but may not be read, with the store's reason (no secret in it).
     pub denied: Vec<(String, String)>,
+    /// Keys whose own reading has failed, in a store where each key is a call.
+    pub failed: Vec<(String, Error)>,
     /// Whether a key that is not here may be a path into the values.
     pub has_paths: bool,
 }
@@ -69,6 +73,8 @@ pub enum Outcome<'a> {
     Absent,
     /// The key may not be read, and why.
     Denied(&'a str),
+    /// The key's own reading has failed, and why.
+    Failed(&'a Error),
 }
 
 impl Answer {
@@ -78,6 +84,7 @@ impl Answer {
             version,
             values,
             denied: Vec::new(),
+            failed: Vec::new(),
             has_paths: false,
         }
     }
@@ -96,6 +103,9 @@ impl Answer {
     pub fn outcome(&self, key: &str) -> Outcome<'_> {
         if let Some((_, reason)) = self.denied.iter().find(|(name, _)| name == key) {
             return Outcome::Denied(reason);
+        }
+        if let Some((_, error)) = self.failed.iter().find(|(name, _)| name == key) {
+            return Outcome::Failed(error);
         }
         match self.value(key) {
             None | Some(Value::Null) => Outcome::Absent,
@@ -157,7 +167,7 @@ pub trait Backend: Send + Sync {
 }
 
 /// Why a secret could not be read. The kind decides what happens; the text is for people and holds no secret.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Error {
     /// What kind of failure.
     pub kind: ErrorKind,

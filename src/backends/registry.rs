@@ -40,6 +40,8 @@ pub const TYPES: &[Type] = &[
     super::aws::secrets::TYPE,
     #[cfg(feature = "aws")]
     super::aws::parameters::TYPE,
+    #[cfg(feature = "azure")]
+    super::azurekeyvault::TYPE,
     super::env::TYPE,
     super::file::TYPE,
     #[cfg(feature = "gcp")]
@@ -51,7 +53,6 @@ pub const TYPES: &[Type] = &[
 /// Stores of AVP's that are still to come.
 pub const NOT_YET: &[&str] = &[
     "1passwordconnect",
-    "azurekeyvault",
     "delineasecretserver",
     "ibmsecretsmanager",
     "keepersecretsmanager",

@@ -187,6 +187,7 @@ impl Evaluator<'_> {
                 };
                 Err(Failure::Missing(absence))
             }
+            Outcome::Failed(error) => Err(Failure::Backend(error.clone())),
             Outcome::Denied(reason) => {
                 let error = backends::Error::new(
                     ErrorKind::Denied,

@@ -65,7 +65,8 @@ impl Expand {
             .collect();
         let denied = (!answer.denied.is_empty()).then(|| denied(&answer.denied));
         let refused = (!refused.is_empty()).then(|| self.refused(&refused));
-        let errors: Vec<_> = denied.into_iter().chain(refused).collect();
+        let failed = answer.failed.iter().map(|(_, error)| of_backend(error));
+        let errors: Vec<_> = denied.into_iter().chain(refused).chain(failed).collect();
         if errors.is_empty() {
             Ok(entries)
         } else {

@@ -1,13 +1,14 @@
 //! Several logins as one: the first that works is used from then on; when none does, each is named with its reason.
 
 use std::fmt;
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
 use async_trait::async_trait;
 use azure_core::credentials::{AccessToken, TokenCredential, TokenRequestOptions};
 use azure_core::error::{Error, ErrorKind};
-use tokio::time::timeout;
+use tokio::sync::Mutex;
+use tokio::time::{Instant, timeout};
 
 use super::error::reason;
 use crate::clients::cloud::chain;
@@ -15,6 +16,9 @@ use crate::secret::Text;
 
 /// What is tried on the chance that it is there gets no longer.
 const CHANCE: Duration = Duration::from_secs(10);
+
+/// What has failed is not tried again at once, by each of those that wait for it.
+const FAILURE_LIFE: Duration = Duration::from_secs(10);
 
 /// One way to a token.
 pub(super) struct Login {
@@ -111,7 +115,17 @@ fn is_absent(error: &Error) -> bool {
 pub(super) struct Chain {
     logins: Vec<Login>,
     secrets: Vec<Text>,
-    works: OnceLock<usize>,
+    state: Mutex<State>,
+    /// The last token.
+    token: std::sync::Mutex<Option<Text>>,
+}
+
+/// What is known of the logins.
+#[derive(Default)]
+struct State {
+    works: Option<usize>,
+    /// For what none has worked, until when that counts, and why.
+    failed: Option<(String, Instant, String)>,
 }
 
 impl Chain {
@@ -119,8 +133,38 @@ impl Chain {
         Self {
             logins,
             secrets,
-            works: OnceLock::new(),
+            state: Mutex::default(),
+            token: std::sync::Mutex::default(),
         }
+    }
+
+    /// What no message may hold.
+    pub(super) fn secrets(&self) -> Vec<Text> {
+        let token = self.token.lock().unwrap_or_else(PoisonError::into_inner);
+        self.secrets.iter().chain(token.as_ref()).cloned().collect()
+    }
+
+    /// The token of the first login that works, or of the one that has worked before.
+    async fn first(
+        &self,
+        scopes: &[&str],
+        options: Option<TokenRequestOptions<'_>>,
+        works: Option<usize>,
+    ) -> Result<(usize, AccessToken), String> {
+        let mut failures = Vec::new();
+        for (index, login) in self.logins.iter().enumerate() {
+            if works.is_some_and(|works| works != index) {
+                continue;
+            }
+            match login.token(scopes, options.clone(), &self.secrets).await {
+                Ok(token) => return Ok((index, token)),
+                Err(reason) => failures.push(format!("{} ({reason})", login.name)),
+            }
+            if !login.is_chance {
+                break;
+            }
+        }
+        Err(format!("no login to Azure worked: {}", failures.join(", ")))
     }
 }
 
@@ -139,24 +183,25 @@ impl TokenCredential for Chain {
         scopes: &[&str],
         options: Option<TokenRequestOptions<'_>>,
     ) -> azure_core::Result<AccessToken> {
-        let mut failures = Vec::new();
-        let first = self.works.get().copied();
-        for (index, login) in self.logins.iter().enumerate() {
-            if first.is_some_and(|first| first != index) {
-                continue;
+        let mut state = self.state.lock().await;
+        let scope = scopes.join(" ");
+        let failed = state.failed.as_ref();
+        let failed = failed.filter(|(of, end, _)| *of == scope && Instant::now() < *end);
+        if let Some((.., message)) = failed {
+            return Err(Error::with_message(ErrorKind::Credential, message.clone()));
+        }
+        match self.first(scopes, options, state.works).await {
+            Ok((index, token)) => {
+                state.works = Some(index);
+                let text = Some(token.token.secret().into());
+                *self.token.lock().unwrap_or_else(PoisonError::into_inner) = text;
+                Ok(token)
             }
-            match login.token(scopes, options.clone(), &self.secrets).await {
-                Ok(token) => {
-                    let _ = self.works.set(index);
-                    return Ok(token);
-                }
-                Err(reason) => failures.push(format!("{} ({reason})", login.name)),
-            }
-            if !login.is_chance {
-                break;
+            Err(message) => {
+                let end = Instant::now() + FAILURE_LIFE;
+                state.failed = Some((scope, end, message.clone()));
+                Err(Error::with_message(ErrorKind::Credential, message))
             }
         }
-        let message = format!("no login to Azure worked: {}", failures.join(", "));
-        Err(Error::with_message(ErrorKind::Credential, message))
     }
 }

@@ -21,14 +21,18 @@ pub fn explain(service: &str, error: &AzureError, secrets: &[Text]) -> Error {
     }
     let http = found(error, |kind| matches!(kind, AzureKind::HttpResponse { .. }));
     if let Some(AzureKind::HttpResponse {
-        status, error_code, ..
+        status,
+        error_code,
+        raw_response,
     }) = http.map(AzureError::kind)
     {
         let status = u16::from(*status);
-        let error = Error::new(
-            ErrorKind::of_status(status),
-            format!("{service} answered {status}"),
-        );
+        let kind = match raw_response {
+            // There is nothing to be had.
+            Some(response) if is_disabled(response.body().as_ref()) => ErrorKind::Absent,
+            _ => ErrorKind::of_status(status),
+        };
+        let error = Error::new(kind, format!("{service} answered {status}"));
         let code = error_code.iter().map(|code| words(code, secrets));
         let said = http.map(|error| words(&error.to_string(), secrets));
         let mut parts: Vec<String> = code.chain(said).filter(|part| !part.is_empty()).collect();
@@ -46,9 +50,19 @@ pub fn explain(service: &str, error: &AzureError, secrets: &[Text]) -> Error {
         );
         return error_.with_cause(broken_by(error));
     }
-    let last = chain(error).last().map(ToString::to_string);
     let message = format!("what {service} answered cannot be used");
-    Error::new(ErrorKind::Malformed, message).with_cause(words(&last.unwrap_or_default(), secrets))
+    let unusable = Error::new(ErrorKind::Malformed, message);
+    // Words of the parser can quote what it read.
+    let last = chain(error)
+        .last()
+        .filter(|last| !last.is::<serde_json::Error>());
+    unusable.with_cause(last.map_or(String::new(), |last| words(&last.to_string(), secrets)))
+}
+
+/// Whether a refusal is because of what is asked for, not of who asks.
+fn is_disabled(body: &[u8]) -> bool {
+    let body: serde_json::Value = serde_json::from_slice(body).unwrap_or_default();
+    body["error"]["innererror"]["code"] == "SecretDisabled"
 }
 
 /// Why a login failed, in one line.

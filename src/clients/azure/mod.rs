@@ -3,11 +3,12 @@
 //! The official crate makes the tokens. It reads the process itself for a managed identity (`IDENTITY_ENDPOINT`,
 //! `IDENTITY_HEADER`) and for the developer tools (`PATH`, `SYSTEMROOT`); all else comes out of our settings.
 
+mod bounded;
 mod certificate;
 mod chain;
 mod error;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -21,6 +22,7 @@ use azure_identity::{
     WorkloadIdentityCredential, WorkloadIdentityCredentialOptions,
 };
 
+use self::bounded::Bounded;
 use self::certificate::Assertion;
 use self::chain::{Chain, Login};
 pub use self::error::explain;
@@ -34,6 +36,16 @@ const AUTHORITY: &str = "AZURE_AUTHORITY_HOST";
 const CERTIFICATE: &str = "AZURE_CLIENT_CERTIFICATE_PATH";
 const CLIENT: &str = "AZURE_CLIENT_ID";
 const TOKEN_FILE: &str = "AZURE_FEDERATED_TOKEN_FILE";
+
+/// Where the vaults of Azure's clouds are.
+const DOMAINS: [&str; 6] = [
+    ".vault.azure.net",
+    ".managedhsm.azure.net",
+    ".vault.azure.cn",
+    ".managedhsm.azure.cn",
+    ".vault.usgovcloudapi.net",
+    ".managedhsm.usgovcloudapi.net",
+];
 
 /// Where to log in without another word.
 const PUBLIC: &str = "https://login.microsoftonline.com";
@@ -78,8 +90,7 @@ pub enum Account {
 /// The account's side of all Azure clients: connections and logins are shared.
 pub struct Azure {
     transport: Transport,
-    credential: Arc<dyn TokenCredential>,
-    secrets: Vec<Text>,
+    credential: Arc<Chain>,
 }
 
 /// What is needed to make logins.
@@ -119,17 +130,15 @@ impl Azure {
             Some(account) => vec![maker.account("the folder of keys", account)],
             None => maker.chain(environment),
         };
-        let credential = Arc::new(Chain::new(logins, secrets.clone()));
         Ok(Self {
             transport,
-            credential,
-            secrets,
+            credential: Arc::new(Chain::new(logins, secrets)),
         })
     }
 
     /// What makes tokens.
     pub fn credential(&self) -> Arc<dyn TokenCredential> {
-        Arc::clone(&self.credential)
+        Arc::<Chain>::clone(&self.credential)
     }
 
     /// What a client of a service is made of.
@@ -138,9 +147,14 @@ impl Azure {
     }
 
     /// What no message may hold.
-    pub fn secrets(&self) -> &[Text] {
-        &self.secrets
+    pub fn secrets(&self) -> Vec<Text> {
+        self.credential.secrets()
     }
+}
+
+/// Whether a host lies in a domain of Azure's vaults: then what it asks for must be a token of that domain.
+pub fn is_own(host: &str) -> bool {
+    DOMAINS.iter().any(|domain| host.ends_with(domain))
 }
 
 /// A variable that only the operator may set: it names a file to send, or where to send to.
@@ -148,6 +162,10 @@ fn own<'o>(options: &'o Options, name: &str) -> Option<&'o str> {
     options
         .text(name)
         .filter(|_| !options.is_set_by_application(name))
+}
+
+fn own_path(options: &Options, name: &str) -> Option<PathBuf> {
+    own(options, name).and_then(|_| options.path(name))
 }
 
 impl Maker<'_> {
@@ -167,9 +185,9 @@ impl Maker<'_> {
                         secret,
                     },
                 ));
-            } else if let Some(path) = own(self.options, CERTIFICATE) {
-                logins.push(self.certificate(path, tenant, client));
-            } else if let Some(path) = own(self.options, TOKEN_FILE) {
+            } else if let Some(path) = own_path(self.options, CERTIFICATE) {
+                logins.push(self.certificate(&path, tenant, client));
+            } else if let Some(path) = own_path(self.options, TOKEN_FILE) {
                 logins.push(self.workload(path, tenant, client));
             }
         }
@@ -232,7 +250,7 @@ impl Maker<'_> {
         }
     }
 
-    fn certificate(&self, path: &str, tenant: String, client: String) -> Login {
+    fn certificate(&self, path: &Path, tenant: String, client: String) -> Login {
         match std::fs::read(path) {
             Ok(pem) => {
                 let send = self.options.text("AZURE_CLIENT_SEND_CERTIFICATE_CHAIN");
@@ -252,14 +270,14 @@ impl Maker<'_> {
         }
     }
 
-    fn workload(&self, path: &str, tenant: String, client: String) -> Login {
+    fn workload(&self, path: PathBuf, tenant: String, client: String) -> Login {
         let options = WorkloadIdentityCredentialOptions {
             credential_options: ClientAssertionCredentialOptions {
                 client_options: self.client_options(),
             },
             client_id: Some(client),
             tenant_id: Some(tenant),
-            token_file_path: Some(PathBuf::from(path)),
+            token_file_path: Some(path),
         };
         Login::new(TOKEN_FILE, WorkloadIdentityCredential::new(Some(options)))
     }
@@ -271,7 +289,7 @@ impl Maker<'_> {
             .connect_timeout(METADATA_TIMEOUT)
             .build()
         {
-            Ok(client) => Transport::new(Arc::new(client)),
+            Ok(client) => Transport::new(Arc::new(Bounded(client))),
             Err(_) => self.transport.clone(),
         };
         let options = ManagedIdentityCredentialOptions {
@@ -312,5 +330,5 @@ fn transport(environment: &Environment, connect: Duration) -> Result<Transport, 
     let client = builder
         .build()
         .map_err(|_| Error::new(ErrorKind::Settings, "TLS for Azure cannot be set up"))?;
-    Ok(Transport::new(Arc::new(client)))
+    Ok(Transport::new(Arc::new(Bounded(client))))
 }

@@ -477,6 +477,16 @@ pub const VARIABLES: &[Variable] = &[
         FLAG,
     ),
     setting(
+        "MANIFUSE_AZURE_CHECK_VALIDITY",
+        "azurekeyvault",
+        "whether the dates of secrets count",
+    ),
+    setting(
+        "MANIFUSE_AZURE_VAULT_DOMAIN",
+        "azurekeyvault",
+        "what stands behind a vault's name; `vault.azure.net` without it",
+    ),
+    setting(
         "MANIFUSE_GCP_SECRET_MANAGER_ENDPOINT",
         "gcpsecretmanager",
         "the address to ask for all secrets",

@@ -27,16 +27,6 @@ pub(super) const VAULTS: &str = "MANIFUSE_SOPS_AZURE_VAULTS";
 
 const SERVICE: &str = "Azure Key Vault";
 
-/// Where the vaults of Azure's clouds are.
-const DOMAINS: [&str; 6] = [
-    ".vault.azure.net",
-    ".managedhsm.azure.net",
-    ".vault.azure.cn",
-    ".managedhsm.azure.cn",
-    ".vault.usgovcloudapi.net",
-    ".managedhsm.usgovcloudapi.net",
-];
-
 /// Keys of Azure Key Vault.
 pub(super) struct AzureKeyVault {
     options: Options,
@@ -85,7 +75,7 @@ impl AzureKeyVault {
         };
         let made = KeyClient::new(vault, azure.credential(), Some(options));
         let client =
-            Arc::new(made.map_err(|error| azure::explain(SERVICE, &error, azure.secrets()))?);
+            Arc::new(made.map_err(|error| azure::explain(SERVICE, &error, &azure.secrets()))?);
         clients.insert(vault.to_owned(), Arc::clone(&client));
         Ok(client)
     }
@@ -96,9 +86,7 @@ impl AzureKeyVault {
         let address = Address::parse(vault).ok().filter(Address::is_tls);
         let address =
             address.ok_or_else(|| Failure::new("its vault_url is not an https:// address"))?;
-        let is_own = DOMAINS
-            .iter()
-            .any(|domain| address.host().ends_with(domain));
+        let is_own = azure::is_own(address.host());
         let allowed = self
             .options
             .text(VAULTS)
@@ -178,7 +166,7 @@ impl AzureKeyVault {
             Ok(Ok(answer)) => Ok(answer),
             Ok(Err(error)) => {
                 let secrets = self.azure().map(Azure::secrets).unwrap_or_default();
-                Err(azure::explain(SERVICE, &error, secrets).into())
+                Err(azure::explain(SERVICE, &error, &secrets).into())
             }
             Err(_) => Err(Failure::new(format!("{SERVICE} did not answer in time"))),
         }

@@ -10,8 +10,46 @@ use super::{BODY, CREDENTIAL, Case, SETTING, TOKEN, URL, VALUE, case, check};
 
 #[test]
 fn secrets_that_clouds_do_not_give() {
-    let all: Vec<Case> = secret_manager().into_iter().chain(aws_stores()).collect();
+    let all: Vec<Case> = secret_manager()
+        .into_iter()
+        .chain(aws_stores())
+        .chain(key_vault())
+        .collect();
     check(&all);
+}
+
+/// What a vault that answers says is in the tests of the store: it speaks https.
+fn key_vault() -> Vec<Case> {
+    let with_login = |what, code, says| {
+        case(what, code, says)
+            .value("<azurekeyvault:shop#db>")
+            .env("AZURE_TENANT_ID", "t")
+            .env("AZURE_CLIENT_ID", "c")
+            .env("AZURE_CLIENT_SECRET", CREDENTIAL)
+    };
+    vec![
+        with_login(
+            "a domain that is none",
+            2,
+            "MANIFUSE_AZURE_VAULT_DOMAIN is no domain",
+        )
+        .env("MANIFUSE_AZURE_VAULT_DOMAIN", format!("{SETTING}/x")),
+        with_login("validity that is no boolean", 2, "must be true or false")
+            .env("MANIFUSE_AZURE_CHECK_VALIDITY", SETTING),
+        with_login(
+            "a vault of another domain",
+            1,
+            "is not the address of a vault",
+        )
+        .value("<azurekeyvault:https://shop.example.com#db>"),
+        with_login(
+            "a proxy that refuses",
+            3,
+            "no connection to Azure Key Vault",
+        )
+        .env("HTTPS_PROXY", URL)
+        .answers(|_| Reply::new(403, BODY)),
+    ]
 }
 
 fn secret_manager() -> Vec<Case> {

@@ -9,6 +9,8 @@ mod aws;
 mod awssecretsmanager;
 #[cfg(feature = "aws")]
 mod awsssm;
+#[cfg(feature = "azure")]
+mod azurekeyvault;
 #[cfg(feature = "gcp")]
 mod gcpsecretmanager;
 mod vault;
@@ -41,6 +43,14 @@ const BODY: &str = "cnry-body-b6y3";
 
 /// No message holds any of them.
 const CANARIES: [&str; 4] = ["cnry-value", CREDENTIAL, BODY, "cnry-token"];
+
+/// What a fake that speaks https may be called; a proxy leads there by another name.
+const HOSTS: [&str; 4] = [
+    "localhost",
+    "127.0.0.1",
+    "login.microsoftonline.com",
+    "*.vault.azure.net",
+];
 
 /// A large value: what the largest stores take.
 fn large() -> String {
@@ -118,7 +128,7 @@ impl Store {
             }
         };
         if self.tls {
-            let certificates = Certificates::new(&["localhost", "127.0.0.1"]);
+            let certificates = Certificates::new(&HOSTS);
             let server = Server::start_tls(certificates.server(), handler);
             let program = program(references, time)
                 .file("ca.pem", &certificates.ca_pem)
