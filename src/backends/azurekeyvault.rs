@@ -214,8 +214,7 @@ impl KeyVault {
         };
         let secrets = timeout_at(deadline, vault.alone_at_first(all)).await;
         let secrets = self.answered(secrets);
-        let secrets =
-            secrets.map_err(|error| refused(error, &format!("any in the vault {}", vault.name)))?;
+        let secrets = secrets.map_err(|error| vault.refused(error, "any"))?;
         let usable = secrets.into_iter().filter(|secret| self.is_usable(secret));
         let names = usable.filter_map(|secret| Some(secret.resource_id().ok()?.name));
         Ok(names.filter(|name| is_name(name)).collect())
@@ -259,7 +258,7 @@ impl KeyVault {
         };
         let call = vault.alone_at_first(vault.client.get_secret(name, Some(options)));
         let response = self.answered(timeout_at(deadline, call).await);
-        let response = response.map_err(|error| refused(error, &of_it()))?;
+        let response = response.map_err(|error| vault.refused(error, name))?;
         let malformed = || {
             let message = format!("what {NAME} answered for the secret {} is not one", of_it());
             Error::new(ErrorKind::Malformed, message)
@@ -307,24 +306,29 @@ impl Vault {
         *is_known = true;
         output
     }
-}
 
-/// What a refusal means for a secret.
-fn refused(mut error: Error, secret: &str) -> Error {
-    let hint = match error.kind {
-        ErrorKind::AbsentPath => {
-            let message = format!("Could not find secret {secret}");
-            let answered = std::mem::replace(&mut error.message, message);
-            error.causes.insert(0, answered);
-            "check the names and the version; one that is disabled cannot be read either"
-        }
-        ErrorKind::Denied => {
-            "reading needs the role Key Vault Secrets User, or in an access policy get (for a whole vault list too); the vault's firewall may refuse as well"
-        }
-        _ => return error,
-    };
-    error.hint.get_or_insert_with(|| hint.to_owned());
-    error
+    /// What a refusal means for a secret.
+    fn refused(&self, mut error: Error, secret: &str) -> Error {
+        let name = &self.name;
+        let hint = match error.kind {
+            ErrorKind::AbsentPath => {
+                let message = format!("Could not find secret {secret} in the vault {name}");
+                let answered = std::mem::replace(&mut error.message, message);
+                error.causes.insert(0, answered);
+                "check the names and the version; one that is disabled cannot be read either".to_owned()
+            }
+            ErrorKind::Denied => {
+                "reading needs the role Key Vault Secrets User, or in an access policy get (for a whole vault list too); the vault's firewall may refuse as well".to_owned()
+            }
+            ErrorKind::Unreachable => {
+                let address = self.client.endpoint();
+                format!("is there a vault {name}? It is asked at {address}")
+            }
+            _ => return error,
+        };
+        error.hint.get_or_insert(hint);
+        error
+    }
 }
 
 /// Whether a text is a name of a vault, a secret or a version: it goes into a host or a path.

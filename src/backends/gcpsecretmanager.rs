@@ -208,7 +208,7 @@ impl<'a> Name<'a> {
                 "check the names; a version that is disabled or destroyed cannot be read either"
             }
             ErrorKind::Denied => {
-                "the account needs roles/secretmanager.secretAccessor on the secret, and a login that has not expired"
+                "the account needs roles/secretmanager.secretAccessor on the secret"
             }
             _ => return error,
         };

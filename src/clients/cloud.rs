@@ -12,6 +12,11 @@ use crate::secret::Text;
 /// Longer words of a service are cut.
 const LONGEST_WORDS: usize = 400;
 
+/// What to try when a service does not take a token that was good a moment ago.
+#[cfg(any(feature = "azure", feature = "gcp"))]
+pub(super) const NOT_TAKEN: &str =
+    "the token was not taken: has the login expired, and is this machine's clock right?";
+
 /// A failure. The text is for people and holds no secret.
 #[derive(Clone, Debug)]
 pub struct Error {

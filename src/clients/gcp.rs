@@ -18,7 +18,7 @@ use tokio::sync::Mutex;
 use tokio::time::{Instant, timeout_at};
 
 use super::Address;
-use super::cloud::{Error, ErrorKind, chain, words};
+use super::cloud::{Error, ErrorKind, NOT_TAKEN, chain, words};
 use super::http::{Call, Client, Config, Headers, Response};
 use super::proxy::Proxies;
 use super::retry::Policy;
@@ -374,7 +374,11 @@ impl Service {
             .into_iter()
             .flatten()
             .collect();
-        Error::new(kind, message).with_cause(parts.join(": "))
+        let error = Error::new(kind, message).with_cause(parts.join(": "));
+        if status == 401 {
+            return error.with_hint(NOT_TAKEN);
+        }
+        error
     }
 }
 

@@ -4,7 +4,7 @@ use std::error::Error as StdError;
 
 use azure_core::error::{Error as AzureError, ErrorKind as AzureKind};
 
-use crate::clients::cloud::{Error, ErrorKind, broken_by, chain, words};
+use crate::clients::cloud::{Error, ErrorKind, NOT_TAKEN, broken_by, chain, words};
 use crate::secret::Text;
 
 const NO_LOGIN: &str = "set AZURE_TENANT_ID and AZURE_CLIENT_ID with AZURE_CLIENT_SECRET, give the workload an identity, or run: az login";
@@ -32,7 +32,10 @@ pub fn explain(service: &str, error: &AzureError, secrets: &[Text]) -> Error {
             Some(response) if is_disabled(response.body().as_ref()) => ErrorKind::Absent,
             _ => ErrorKind::of_status(status),
         };
-        let error = Error::new(kind, format!("{service} answered {status}"));
+        let mut error = Error::new(kind, format!("{service} answered {status}"));
+        if status == 401 {
+            error = error.with_hint(NOT_TAKEN);
+        }
         let code = error_code.iter().map(|code| words(code, secrets));
         let said = http.map(|error| words(&error.to_string(), secrets));
         let mut parts: Vec<String> = code.chain(said).filter(|part| !part.is_empty()).collect();

@@ -196,7 +196,7 @@ fn secret(vault: &str, name: &str, attributes: &Json, value: &str) -> Reply {
 fn whole(annotations: &str, placeholders: &[&str]) -> String {
     let data: Vec<String> = placeholders
         .iter()
-        .map(|key| format!("  {key}: <{key}>\n"))
+        .map(|key| format!("  {}: <{key}>\n", key.replace([':', '#'], ".")))
         .collect();
     format!(
         "kind: ConfigMap\nmetadata:\n  name: x\n  annotations:\n    avp.kubernetes.io/path: shop\n{annotations}data:\n{}",
@@ -231,6 +231,36 @@ fn a_whole_vault_is_listed_and_read() {
     let (run, _) = run_of_whole(whole("", &["off"]), answer);
     assert_eq!(run.code, Some(1));
     assert!(run.stderr.contains("has no key"), "{}", run.stderr);
+}
+
+/// A secret that one placeholder names is an error where it is absent, also where others may be.
+#[test]
+fn an_absent_secret_is_no_missing_key() {
+    let removing = "    avp.kubernetes.io/remove-missing: \"true\"\n";
+    let (run, _) = run_of_whole(whole(removing, &["db", "none"]), answer);
+    assert_eq!(values(&run), [VALUE]);
+    let manifest =
+        whole(removing, &["path:store#none"]).replace("    avp.kubernetes.io/path: shop\n", "");
+    let (run, lines) = run_of_whole(manifest, answer);
+    assert_eq!(run.code, Some(1), "{}", run.stderr);
+    assert!(
+        run.stderr
+            .contains("Could not find secret none in the vault store"),
+        "{}",
+        run.stderr
+    );
+    assert_eq!(lines, ["GET /secrets/none/?api-version=2025-07-01"]);
+}
+
+/// A vault that cannot be reached is perhaps none: its name is a part of its host.
+#[test]
+fn a_vault_that_is_not_there_is_told_by_its_address() {
+    let run = super::program(&[STORE.current.to_owned()], "20s")
+        .env("HTTPS_PROXY", "http://127.0.0.1:1")
+        .run();
+    assert_eq!(run.code, Some(3));
+    let says = "is there a vault shop? It is asked at https://shop.vault.azure.net/";
+    assert!(run.stderr.contains(says), "{}", run.stderr);
 }
 
 /// Of a whole vault in one version those that have it.
@@ -317,7 +347,7 @@ fn the_words_of_a_vault_are_shown_without_secrets() {
         (
             || refusal(401, "Unauthorized", "", "AKV10046: the token has expired"),
             3,
-            "Azure Key Vault answered 401",
+            "has the login expired, and is this machine's clock right?",
         ),
         (
             || Reply::json(200, json!({"value": [BODY]}).to_string()),

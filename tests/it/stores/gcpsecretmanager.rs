@@ -252,7 +252,7 @@ fn a_login_that_has_expired_is_told() {
     let words = [
         "Secret Manager answered 401",
         "expired [redacted]",
-        "a login that has not expired",
+        "has the login expired, and is this machine's clock right?",
     ];
     STORE.fails(STORE.current, Instead::Always(expired), 3, &words);
 }
