@@ -610,7 +610,7 @@ defaultBackend: pord
         "error: there is no backend type \"vualt\"\n --> c.yaml:2:13\n  = help: did you mean vault?\n\
          error: a backend of type vault has no setting adress\n --> c.yaml:3:23\n  = help: did you mean address?\n\
          error: there is no authentication type \"nonsense\"\n --> c.yaml:4:27\n  \
-           = help: auth.type is one of approle, cert, github, jwt, k8s, ldap, token, userpass\n\
+           = help: auth.type is one of approle, aws, cert, github, jwt, k8s, ldap, token, userpass\n\
          error: there is no backend \"pord\"\n --> c.yaml:5:17\n  = help: did you mean prod?\n"
     );
 }
@@ -620,7 +620,7 @@ fn a_backend_with_errors_is_not_opened_as_the_default_too() {
     let unknown = "error: a backend of type vault has no setting adress\n --> c.yaml:2:20\n  \
                      = help: did you mean address?\n";
     let unsupported = "error: auth.type is missing\n --> c.yaml:2:13\n  \
-                         = help: auth.type is one of approle, cert, github, jwt, k8s, ldap, token, userpass\n";
+                         = help: auth.type is one of approle, aws, cert, github, jwt, k8s, ldap, token, userpass\n";
     for (settings, expected) in [
         ("backends:\n  a: {type: vault, adress: http://x}\n", unknown),
         (
