@@ -206,7 +206,7 @@ impl ParameterStore {
         match call.name(name).send().await {
             Ok(answer) => match answer.parameter {
                 Some(parameter) => Ok(Some(parameter)),
-                None => Err(without_sense("GetParameter")),
+                None => Err(without_sense("answered GetParameter without a result")),
             },
             Err(error) => match error.code() {
                 Some("ParameterNotFound" | "ParameterVersionNotFound") => Ok(None),
@@ -235,10 +235,10 @@ impl ParameterStore {
         while let Some(page) = pages.next().await {
             let page = page.map_err(|error| self.failure("GetParametersByPath", &error))?;
             for parameter in page.parameters.unwrap_or_default() {
-                let name = parameter.name.unwrap_or_default();
-                let key = name.strip_prefix(path).unwrap_or(&name);
+                let name = parameter.name().unwrap_or_default();
+                let key = name.strip_prefix(path).unwrap_or(name);
                 let key = key.trim_start_matches('/').to_owned();
-                values.push((key, value(parameter.value)));
+                values.push((key, value(parameter)?));
             }
         }
         if values.is_empty() {
@@ -317,12 +317,13 @@ fn answer(
             Ok(Some(parameter)) => {
                 let version = parameter.version().to_string();
                 answer.version = (keys.len() == 1).then_some(version);
-                answer.values.push((key.clone(), value(parameter.value)));
+                answer.values.push((key.clone(), value(parameter)?));
             }
             Ok(None) => {}
             Err(error) if error.kind == ErrorKind::Denied && keys.len() > 1 => {
-                let reason = error.causes.join(": ");
-                answer.denied.push((key.clone(), reason));
+                let mut reason = error.causes;
+                reason.extend(error.hint);
+                answer.denied.push((key.clone(), reason.join("; ")));
             }
             Err(error) => return Err(error),
         }
@@ -338,11 +339,11 @@ fn answer(
     Err(Error::new(ErrorKind::AbsentPath, message).with_hint(asked.place()))
 }
 
-fn value(text: Option<String>) -> Value {
-    Value::String(Text::from(text.unwrap_or_default()))
+fn value(parameter: Parameter) -> Result<Value, Error> {
+    let text = parameter.value.map(Text::from).map(Value::String);
+    text.ok_or_else(|| without_sense("gave a parameter without a value"))
 }
 
-fn without_sense(call: &str) -> Error {
-    let message = format!("{SERVICE} answered {call} without a result");
-    Error::new(ErrorKind::Malformed, message)
+fn without_sense(what: &str) -> Error {
+    Error::new(ErrorKind::Malformed, format!("{SERVICE} {what}"))
 }

@@ -122,5 +122,6 @@ pub(super) fn no_login(error: &CredentialsError, secrets: &[Text]) -> Error {
     }
     let cause = chain(error).last().map(ToString::to_string);
     let cause = words(&cause.unwrap_or_default(), secrets);
-    Error::new(ErrorKind::Settings, message).with_cause(cause)
+    let error = Error::new(ErrorKind::Settings, message).with_cause(cause);
+    error.with_hint("check the profile; with SSO, run: aws sso login")
 }

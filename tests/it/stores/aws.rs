@@ -2,8 +2,8 @@
 
 use serde_json::{Value as Json, json};
 
-use super::CREDENTIAL;
-use crate::support::program::Program;
+use super::{CANARIES, CREDENTIAL, program};
+use crate::support::program::{Program, Run};
 use crate::support::server::{Reply, Request, Server};
 use crate::support::sigv4;
 
@@ -84,4 +84,28 @@ pub(super) fn calls(server: &Server) -> Vec<(String, Json)> {
         (call.to_owned(), sent)
     });
     calls.collect()
+}
+
+/// Renders references with keys for this server and what is changed besides.
+pub(super) fn run(server: &Server, references: &[&str], more: fn(Program) -> Program) -> Run {
+    let references: Vec<String> = references.iter().map(ToString::to_string).collect();
+    more(with_keys(program(&references, "20s"), &server.url())).run()
+}
+
+/// Nothing is changed.
+pub(super) fn plain(program: Program) -> Program {
+    program
+}
+
+/// It failed with this exit code and these words.
+pub(super) fn fails(run: &Run, code: i32, words: &[&str]) {
+    let told = &run.stderr;
+    assert_eq!((run.code, run.stdout.len()), (Some(code), 0), "{told}");
+    for words in words {
+        assert!(told.contains(words), "{words}: {told}");
+    }
+    assert!(
+        !CANARIES.iter().any(|canary| told.contains(canary)),
+        "{told}"
+    );
 }

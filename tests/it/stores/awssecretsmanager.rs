@@ -7,24 +7,26 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::{Value as Json, json};
 
-use super::aws::{self, ID, SESSION, asked, at, calls, keys_of_a_role, refusal, with_keys};
+use super::aws::{
+    self, ID, SESSION, asked, at, calls, fails, keys_of_a_role, plain, refusal, run, with_keys,
+};
 use super::{
     BYTES, CREDENTIAL, NUMBERED, OLD, Store, UNICODE, VALUE, large, program, suite, values,
 };
-use crate::support::program::{Program, Run};
+use crate::support::program::Program;
 use crate::support::server::{Reply, Request, Server};
 
 const STORE: Store = Store {
-    current: "awssecretsmanager:shop#password",
-    old: Some("awssecretsmanager:shop#password#AWSPREVIOUS"),
-    unicode: "awssecretsmanager:shop#unicode",
-    large: Some("awssecretsmanager:shop#large"),
+    current: "awssecretsmanager:shop/db#password",
+    old: Some("awssecretsmanager:shop/db#password#AWSPREVIOUS"),
+    unicode: "awssecretsmanager:shop/db#unicode",
+    large: Some("awssecretsmanager:shop/db#large"),
     bytes: Some("awssecretsmanager:blob#SecretBinary"),
     absent_path: (
         "awssecretsmanager:none#password",
         "Could not find secret none",
     ),
-    absent_key: Some("awssecretsmanager:shop#none"),
+    absent_key: Some("awssecretsmanager:shop/db#none"),
     numbered: |number| format!("awssecretsmanager:n{number}#password"),
     batch: 20,
     tls: true,
@@ -96,18 +98,18 @@ fn held(asked: &aws::Asked) -> Option<Json> {
     }
     let version = (&asked.sent["VersionStage"], &asked.sent["VersionId"]);
     let value = match (name, version) {
-        ("shop", (Json::Null, Json::Null)) => {
+        ("shop/db", (Json::Null, Json::Null)) => {
             json!({"password": VALUE, "unicode": UNICODE, "large": large(), "port": 5432})
         }
-        ("shop", (stage, Json::Null)) => match stage.as_str()? {
+        ("shop/db", (stage, Json::Null)) => match stage.as_str()? {
             "AWSCURRENT" => json!({"password": VALUE}),
             "AWSPREVIOUS" => json!({"password": OLD}),
             stage @ ("AWSPENDING" | "blue") => json!({"password": format!("in {stage}")}),
             _ => return None,
         },
-        ("shop", (Json::Null, id)) if id == ID_OF_OLD => json!({"password": OLD}),
+        ("shop/db", (Json::Null, id)) if id == ID_OF_OLD => json!({"password": OLD}),
         (_, (Json::Null, Json::Null)) => match name {
-            "plain" => return Some(entry(asked, name, "SecretString", "one text")),
+            "shop/license" => return Some(entry(asked, name, "SecretString", "one text")),
             "list" => return Some(entry(asked, name, "SecretString", "[1]")),
             "null" => return Some(entry(asked, name, "SecretString", "null")),
             "blob" => {
@@ -129,28 +131,6 @@ fn entry(asked: &aws::Asked, name: &str, field: &str, value: &str) -> Json {
     json!({"ARN": arn(&asked.region, name), "Name": name, "VersionId": ID_OF_OLD, field: value})
 }
 
-fn run(server: &Server, references: &[&str], more: fn(Program) -> Program) -> Run {
-    let references: Vec<String> = references.iter().map(ToString::to_string).collect();
-    more(with_keys(program(&references, "20s"), &server.url())).run()
-}
-
-fn fails(run: &Run, code: i32, words: &[&str]) {
-    assert_eq!(
-        (run.code, run.stdout.len()),
-        (Some(code), 0),
-        "{}",
-        run.stderr
-    );
-    for words in words {
-        assert!(run.stderr.contains(words), "{words}: {}", run.stderr);
-    }
-    assert!(!run.stderr.contains("cnry-"), "{}", run.stderr);
-}
-
-fn plain(program: Program) -> Program {
-    program
-}
-
 #[test]
 fn a_version_is_a_stage_of_awss_or_an_id_and_other_stages_are_called_so() {
     let server = Server::start(answer);
@@ -161,12 +141,16 @@ fn a_version_is_a_stage_of_awss_or_an_id_and_other_stages_are_called_so() {
         "stage:blue",
         ID_OF_OLD,
     ]
-    .map(|version| format!("awssecretsmanager:shop#password#{version}"));
+    .map(|version| format!("awssecretsmanager:shop/db#password#{version}"));
     let references = references.each_ref().map(String::as_str);
     let rendered = values(&run(&server, &references, plain));
     assert_eq!(rendered, [VALUE, OLD, "in AWSPENDING", "in blue", OLD]);
-    let absent = run(&server, &["awssecretsmanager:shop#password#blue"], plain);
-    fails(&absent, 1, &["Could not find secret shop in version blue"]);
+    let absent = run(&server, &["awssecretsmanager:shop/db#password#blue"], plain);
+    fails(
+        &absent,
+        1,
+        &["Could not find secret shop/db in version blue"],
+    );
 }
 
 #[test]
@@ -195,7 +179,7 @@ fn an_arn_says_its_region_with_or_without_its_random_letters() {
 #[test]
 fn a_text_without_keys_is_read_as_a_whole_only_by_its_own_key() {
     let server = Server::start(answer);
-    let whole = ["plain", "list", "shop", "null"]
+    let whole = ["shop/license", "list", "shop/db", "null"]
         .map(|name| format!("awssecretsmanager:{name}#SecretString"));
     let whole = whole.each_ref().map(String::as_str);
     let rendered = values(&run(&server, &whole, plain));
@@ -206,8 +190,8 @@ fn a_text_without_keys_is_read_as_a_whole_only_by_its_own_key() {
     assert!(rendered[2].starts_with("{\"password\":"), "{}", rendered[2]);
     for (reference, says) in [
         (
-            "plain#password",
-            "the secret plain is not JSON, so it has no keys",
+            "shop/license#password",
+            "the secret shop/license is not JSON, so it has no keys",
         ),
         (
             "list#password",
@@ -271,9 +255,11 @@ fn refused(code: &'static str, exit: i32, words: &[&str]) {
         };
         Reply::json(status, body.to_string())
     });
-    let run = run(&server, &["awssecretsmanager:shop#password"], |program| {
-        program.env("AWS_MAX_ATTEMPTS", "1")
-    });
+    let run = run(
+        &server,
+        &["awssecretsmanager:shop/db#password"],
+        |program| program.env("AWS_MAX_ATTEMPTS", "1"),
+    );
     fails(&run, exit, words);
     assert_eq!(server.requests().len(), 1, "{code}");
 }
@@ -284,7 +270,7 @@ fn a_secret_that_is_refused_says_what_to_try() {
     refused(
         "ResourceNotFoundException",
         1,
-        &["Could not find secret shop", place],
+        &["Could not find secret shop/db", place],
     );
     for (code, exit, words) in [
         ("InvalidRequestException", 1, "restore-secret"),
@@ -317,13 +303,27 @@ fn a_caller_who_is_refused_hears_what_to_try() {
 #[test]
 fn without_credentials_nothing_is_asked() {
     let server = Server::start(answer);
-    let references = ["awssecretsmanager:shop#password".to_owned()];
+    let references = ["awssecretsmanager:shop/db#password".to_owned()];
     let run = at(program(&references, "20s"), &server.url()).run();
     fails(
         &run,
         2,
         &["no credentials for AWS were found", "aws sso login"],
     );
+    assert!(server.requests().is_empty());
+}
+
+#[test]
+fn an_sso_session_that_has_ended_says_how_to_begin_anew() {
+    let server = Server::start(answer);
+    let references = ["awssecretsmanager:shop/db#password".to_owned()];
+    let profile = "[profile people]\nsso_session = us\nsso_account_id = 123456789012\nsso_role_name = reader\n[sso-session us]\nsso_region = us-east-1\nsso_start_url = https://example.awsapps.com/start\n";
+    let run = at(program(&references, "20s"), &server.url())
+        .file("config", profile)
+        .env("AWS_CONFIG_FILE", "config")
+        .env("AWS_PROFILE", "people")
+        .run();
+    fails(&run, 2, &["the login to AWS failed", "run: aws sso login"]);
     assert!(server.requests().is_empty());
 }
 
@@ -345,7 +345,7 @@ fn a_clock_that_is_off_by_an_hour_is_made_good() {
         }
         answer(request).with_header("Date", &date)
     });
-    let rendered = run(&server, &["awssecretsmanager:shop#password"], plain);
+    let rendered = run(&server, &["awssecretsmanager:shop/db#password"], plain);
     assert_eq!(values(&rendered), [VALUE]);
     assert_eq!(server.requests().len(), 2);
 }
@@ -393,9 +393,11 @@ fn the_region_is_avps_unless_a_named_backend_follows_its_profile() {
 #[test]
 fn a_text_that_is_no_region_leads_nowhere() {
     let server = Server::start(answer);
-    let run = run(&server, &["awssecretsmanager:shop#password"], |program| {
-        program.env("ARGOCD_ENV_AWS_REGION", "evil.example/cnry-#")
-    });
+    let run = run(
+        &server,
+        &["awssecretsmanager:shop/db#password"],
+        |program| program.env("ARGOCD_ENV_AWS_REGION", "evil.example/cnry-#"),
+    );
     fails(
         &run,
         2,
@@ -478,7 +480,7 @@ fn a_role_that_does_not_trust_us_is_told() {
 fn an_external_id_alone_is_an_error() {
     let run = run(
         &Server::start(answer),
-        &["awssecretsmanager:shop#password"],
+        &["awssecretsmanager:shop/db#password"],
         |program| program.env("MANIFUSE_AWS_EXTERNAL_ID", "x"),
     );
     fails(&run, 2, &["MANIFUSE_AWS_EXTERNAL_ID is set without a role"]);
@@ -488,7 +490,7 @@ fn an_external_id_alone_is_an_error() {
 #[test]
 fn an_application_sets_no_address() {
     let (server, stranger) = (Server::start(answer), Server::start(answer));
-    let references = ["awssecretsmanager:shop#password".to_owned()];
+    let references = ["awssecretsmanager:shop/db#password".to_owned()];
     let run = with_keys(program(&references, "20s"), "http://127.0.0.1:1")
         .env("AWS_ENDPOINT_URL_SECRETS_MANAGER", server.url())
         .env("ARGOCD_ENV_AWS_ENDPOINT_URL", stranger.url())
@@ -499,4 +501,18 @@ fn an_application_sets_no_address() {
         .run();
     assert_eq!(values(&run), [VALUE]);
     assert!(stranger.requests().is_empty());
+}
+
+#[test]
+fn the_example_of_the_page_renders() {
+    let page = include_str!("../../../docs/backends/awssecretsmanager.md");
+    let server = Server::start(answer);
+    let program = super::example(page).env("AVP_TYPE", "awssecretsmanager");
+    let run = with_keys(program, &server.url()).run();
+    assert_eq!((run.code, run.stderr.as_str()), (Some(0), ""));
+    let text = String::from_utf8(run.stdout).unwrap();
+    let wanted = format!(
+        "  password: {VALUE}\n  previous: {OLD}\n  elsewhere: {VALUE}\n  license: one text\n"
+    );
+    assert!(text.ends_with(&wanted), "{text}");
 }

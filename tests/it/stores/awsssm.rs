@@ -3,21 +3,21 @@
 
 use serde_json::{Value as Json, json};
 
-use super::aws::{Asked, asked, calls, refusal, with_keys};
+use super::aws::{Asked, asked, calls, fails, plain, refusal, run, with_keys};
 use super::{CREDENTIAL, NUMBERED, OLD, Store, UNICODE, VALUE, program, suite, values};
 use crate::support::program::{Program, Run};
 use crate::support::server::{Reply, Request, Server};
 
 const STORE: Store = Store {
-    current: "awsssm:/shop#password",
-    old: Some("awsssm:/shop#password#1"),
-    unicode: "awsssm:/shop#unicode",
+    current: "awsssm:/shop/db#password",
+    old: Some("awsssm:/shop/db#password#1"),
+    unicode: "awsssm:/shop/db#unicode",
     // The largest parameter holds 8 KiB.
     large: None,
     // It holds texts only.
     bytes: None,
     absent_path: ("awsssm:/none#password", "/none has no key password"),
-    absent_key: Some("awsssm:/shop#none"),
+    absent_key: Some("awsssm:/shop/db#none"),
     numbered: |number| format!("awsssm:/numbers/n{number}#password"),
     batch: 10,
     tls: true,
@@ -70,11 +70,13 @@ fn below(asked: &Asked, decrypted: bool) -> Reply {
     let label = &asked.sent["ParameterFilters"][0];
     let found = match path {
         _ if asked.sent["Recursive"] != true => vec![],
-        "/shop" if label.is_null() => vec!["/shop/password", "/shop/unicode", "/shop/db/user"],
-        "/shop" if *label == json!({"Key": "Label", "Option": "Equals", "Values": ["blue"]}) => {
-            vec!["/shop/password:blue"]
+        "/shop" if label.is_null() => {
+            vec!["/shop/db/password", "/shop/db/unicode", "/shop/db/user"]
         }
-        "/" => vec!["/shop/password"],
+        "/shop" if *label == json!({"Key": "Label", "Option": "Equals", "Values": ["blue"]}) => {
+            vec!["/shop/db/password:blue"]
+        }
+        "/" => vec!["/shop/db/password"],
         _ => vec![],
     };
     let page: usize = asked.sent["NextToken"]
@@ -100,12 +102,13 @@ fn held(asked: &Asked, asked_for: &str, decrypted: bool) -> Option<Json> {
         None => (path, None),
     };
     let (value, version) = match (name, selector) {
-        ("/shop/password", None | Some("2")) => (VALUE.to_owned(), 2),
-        ("/shop/password", Some("1" | "blue")) => (OLD.to_owned(), 1),
-        ("/shop/unicode", None) => (UNICODE.to_owned(), 1),
+        ("/shop/db/password", None | Some("2")) => (VALUE.to_owned(), 2),
+        ("/shop/db/password", Some("1" | "blue")) => (OLD.to_owned(), 1),
+        ("/shop/db/unicode", None) => (UNICODE.to_owned(), 1),
         ("/shop/db/user", None) => ("ada".to_owned(), 1),
         ("/where", None) => (region.clone(), 1),
         ("token", None) => ("without a path".to_owned(), 1),
+        ("/shared/license", None) => ("one text".to_owned(), 1),
         (name, None) => {
             let number = name.strip_prefix("/numbers/n")?.strip_suffix("/password")?;
             (format!("{NUMBERED}{}", number.parse::<usize>().ok()?), 1)
@@ -121,28 +124,6 @@ fn held(asked: &Asked, asked_for: &str, decrypted: bool) -> Option<Json> {
     Some(parameter)
 }
 
-fn run(server: &Server, references: &[&str], more: fn(Program) -> Program) -> Run {
-    let references: Vec<String> = references.iter().map(ToString::to_string).collect();
-    more(with_keys(program(&references, "20s"), &server.url())).run()
-}
-
-fn plain(program: Program) -> Program {
-    program
-}
-
-fn fails(run: &Run, code: i32, words: &[&str]) {
-    assert_eq!(
-        (run.code, run.stdout.len()),
-        (Some(code), 0),
-        "{}",
-        run.stderr
-    );
-    for words in words {
-        assert!(run.stderr.contains(words), "{words}: {}", run.stderr);
-    }
-    assert!(!run.stderr.contains("cnry-"), "{}", run.stderr);
-}
-
 fn called(server: &Server) -> Vec<String> {
     calls(server).into_iter().map(|(call, _)| call).collect()
 }
@@ -153,10 +134,10 @@ fn keys_of_all_paths_share_calls() {
     let server = Server::start(answer);
     let arn = "awsssm:arn:aws:ssm:eu-west-1:123456789012:parameter/shop/db#user";
     let references = [
-        "awsssm:/shop#password",
-        "awsssm:/shop/#unicode",
-        "awsssm:/shop#password#blue",
-        "awsssm:/shop#password#1",
+        "awsssm:/shop/db#password",
+        "awsssm:/shop/db/#unicode",
+        "awsssm:/shop/db#password#blue",
+        "awsssm:/shop/db#password#1",
         "awsssm:/shop#db/user",
         "awsssm:-#token",
         "awsssm:/#where",
@@ -196,11 +177,11 @@ fn rendered(server: &Server, manifest: String) -> Run {
 #[test]
 fn a_whole_path_is_read_with_all_below_it() {
     let server = Server::start(answer);
-    let data = "  v0: <password>\n  v1: <db/user>\n";
+    let data = "  v0: <db/password>\n  v1: <db/user>\n";
     let run = rendered(&server, annotated("/shop", "", data));
     assert_eq!(values(&run), [VALUE, "ada"]);
     assert_eq!(called(&server), ["GetParametersByPath"; 3]);
-    let run = rendered(&server, annotated("/shop", "blue", "  v0: <password>\n"));
+    let run = rendered(&server, annotated("/shop", "blue", "  v0: <db/password>\n"));
     assert_eq!(values(&run), [OLD]);
     for (path, version, says) in [
         ("/none", "", "there are no parameters below /none"),
@@ -221,14 +202,14 @@ fn a_whole_path_is_read_with_all_below_it() {
 fn of_a_batch_only_what_is_wrong_fails() {
     let server = Server::start(|request| {
         let sent = String::from_utf8_lossy(&request.body);
-        if sent.contains("/shop/unicode") {
+        if sent.contains("/shop/db/unicode") {
             return refusal("AccessDeniedException", &format!("no {CREDENTIAL}"));
         }
         answer(request)
     });
     let references = [
-        "awsssm:/shop#password",
-        "awsssm:/shop#unicode",
+        "awsssm:/shop/db#password",
+        "awsssm:/shop/db#unicode",
         "awsssm:/shop/db#user",
     ];
     let both = run(&server, &references, plain);
@@ -237,6 +218,7 @@ fn of_a_batch_only_what_is_wrong_fails() {
         3,
         &[
             "the key unicode may not be read",
+            "allow ssm:GetParameter for it",
             "AccessDeniedException: no [redacted]",
         ],
     );
@@ -279,7 +261,7 @@ fn each_refusal_says_what_to_try() {
     ];
     for (code, exit, words) in cases {
         let server = Server::start(move |_| refusal(code, &format!("told {CREDENTIAL}")));
-        let run = run(&server, &["awsssm:/shop#password"], |program| {
+        let run = run(&server, &["awsssm:/shop/db#password"], |program| {
             program.env("AWS_MAX_ATTEMPTS", "1")
         });
         fails(&run, exit, &[words]);
@@ -289,11 +271,38 @@ fn each_refusal_says_what_to_try() {
 #[test]
 fn an_application_sets_no_address() {
     let (server, stranger) = (Server::start(answer), Server::start(answer));
-    let references = ["awsssm:/shop#password".to_owned()];
+    let references = ["awsssm:/shop/db#password".to_owned()];
     let run = with_keys(program(&references, "20s"), "http://127.0.0.1:1")
         .env("AWS_ENDPOINT_URL_SSM", server.url())
         .env("ARGOCD_ENV_AWS_ENDPOINT_URL_SSM", stranger.url())
         .run();
     assert_eq!(values(&run), [VALUE]);
     assert!(stranger.requests().is_empty());
+}
+
+#[test]
+fn the_example_of_the_page_renders() {
+    let page = include_str!("../../../docs/backends/awsssm.md");
+    let server = Server::start(answer);
+    let run = with_keys(super::example(page), &server.url()).run();
+    assert_eq!((run.code, run.stderr.as_str()), (Some(0), ""));
+    let text = String::from_utf8(run.stdout).unwrap();
+    let wanted = format!(
+        "  password: {VALUE}\n  before: {OLD}\n  labelled: {OLD}\n  deeper: ada\n  token: without a path\n  shared: one text\n"
+    );
+    assert!(text.ends_with(&wanted), "{text}");
+}
+
+#[test]
+fn a_parameter_without_a_value_makes_no_sense() {
+    let server = Server::start(|_| {
+        let parameter = json!({"Name": "/shop/db/password", "Version": 1});
+        Reply::json(200, json!({"Parameters": [parameter]}).to_string())
+    });
+    let run = run(&server, &["awsssm:/shop/db#password"], plain);
+    fails(
+        &run,
+        1,
+        &["AWS Systems Manager gave a parameter without a value"],
+    );
 }

@@ -176,7 +176,7 @@ pub(crate) fn program(references: &[String], time: &str) -> Program {
 }
 
 /// The rendering of the first example of a page.
-#[cfg(any(feature = "azure", feature = "gcp"))]
+#[cfg(any(feature = "aws", feature = "azure", feature = "gcp"))]
 fn example(page: &str) -> Program {
     let (_, rest) = page.split_once("```yaml\n").unwrap();
     let (manifest, _) = rest.split_once("```").unwrap();
