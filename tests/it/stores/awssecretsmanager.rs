@@ -486,6 +486,25 @@ fn an_external_id_alone_is_an_error() {
     fails(&run, 2, &["MANIFUSE_AWS_EXTERNAL_ID is set without a role"]);
 }
 
+/// Whoever writes manifests does not say which file is sent.
+#[test]
+fn an_application_names_no_file_of_a_token() {
+    let server = Server::start(behind_a_role);
+    let references = ["awssecretsmanager:where#region".to_owned()];
+    let by = |prefix: &str| {
+        at(program(&references, "20s"), &server.url())
+            .file("token", "e.y.J")
+            .env(&format!("{prefix}AWS_WEB_IDENTITY_TOKEN_FILE"), "token")
+            .env(&format!("{prefix}AWS_ROLE_ARN"), ROLE)
+            .run()
+    };
+    let words = ["no credentials for AWS were found"];
+    fails(&by("ARGOCD_ENV_"), 2, &words);
+    assert!(server.requests().is_empty());
+    fails(&by(""), 3, &["the login to AWS failed"]);
+    assert_eq!(server.requests().len(), 1);
+}
+
 /// Whoever writes manifests does not say who gets signed requests.
 #[test]
 fn an_application_sets_no_address() {
