@@ -244,6 +244,30 @@ fn of_a_batch_only_what_is_wrong_fails() {
     assert_eq!(server.requests().len(), 2);
 }
 
+/// A large batch comes in parts. What is not in the first is asked for alone.
+#[test]
+fn a_batch_may_come_short() {
+    let server =
+        Server::start(
+            |request| match asked(request, "secretsmanager", "secretsmanager") {
+                Ok(mut asked) if asked.call == "BatchGetSecretValue" => {
+                    asked.sent["SecretId"] = asked.sent["SecretIdList"][1].clone();
+                    let answer = json!({"SecretValues": [held(&asked)], "NextToken": "more"});
+                    Reply::json(200, answer.to_string())
+                }
+                _ => answer(request),
+            },
+        );
+    let references = ["n1", "n2", "n3"].map(|name| format!("awssecretsmanager:{name}#password"));
+    let references = references.each_ref().map(String::as_str);
+    let rendered = values(&run(&server, &references, plain));
+    assert_eq!(
+        rendered,
+        [1, 2, 3].map(|number| format!("{NUMBERED}{number}"))
+    );
+    assert_eq!(server.requests().len(), 3);
+}
+
 /// Refused with this code, a run ends with this exit code and these words.
 fn refused(code: &'static str, exit: i32, words: &[&str]) {
     let server = Server::start(move |_| {
@@ -461,6 +485,32 @@ fn a_role_is_assumed_once() {
         .env("MANIFUSE_AWS_ROLE", ROLE)
         .env("MANIFUSE_AWS_EXTERNAL_ID", "shop-42");
     assert_eq!(values(&by_variables.run()), ["eu-west-3"]);
+}
+
+#[test]
+fn each_backend_has_its_own_addresses_and_tries() {
+    let (stores, sts) = (Server::start(answer), Server::start(behind_a_role));
+    let broken = Server::start(|_| refusal("ThrottlingException", "later"));
+    let settings = format!(
+        "backends:
+  prod: {{type: awssecretsmanager, endpoint: '{}', stsEndpoint: '{}', role: '{ROLE}', externalId: shop-42, roleSession: argocd}}
+  test: {{type: awssecretsmanager, endpoint: '{}', maxAttempts: 2}}
+",
+        stores.url(),
+        sts.url(),
+        broken.url(),
+    );
+    let run = |reference: &str| {
+        program(&[reference.to_owned()], "20s")
+            .file("manifuse.yaml", &settings)
+            .env("AWS_ACCESS_KEY_ID", "AKIAOWN")
+            .env("AWS_SECRET_ACCESS_KEY", "own")
+            .run()
+    };
+    assert_eq!(values(&run("prod:where#region")), ["us-east-2"]);
+    assert_eq!((stores.requests().len(), sts.requests().len()), (1, 1));
+    fails(&run("test:where#region"), 3, &["AWS allows no more calls"]);
+    assert_eq!(broken.requests().len(), 2);
 }
 
 #[test]
