@@ -223,15 +223,23 @@ impl Keyring {
         })
     }
 
-    /// What the first key of a group that can be opened holds.
+    /// What the first key of a group that can be opened holds. A server that never answers leaves time for the keys
+    /// behind it.
     async fn open(
         &self,
         group: &KeyGroup,
         deadline: Instant,
         tried: &mut NoKey,
     ) -> Option<Arc<Share>> {
-        for wrapped in self.sorted(group) {
-            match self.unwrap(wrapped, deadline).await {
+        for (wrapped, rest) in self
+            .sorted(group)
+            .into_iter()
+            .zip((1..=group.keys.len()).rev())
+        {
+            let now = Instant::now();
+            let share =
+                deadline.saturating_duration_since(now) / u32::try_from(rest).unwrap_or(u32::MAX);
+            match self.unwrap(wrapped, now + share).await {
                 Ok(key) => return Some(key),
                 // The recipients and the places say that no key fits; only what is odd is told besides.
                 Err(Failure::NoMatch) => {}
