@@ -295,9 +295,16 @@ impl Keyring {
                 tried.places.append(&mut opener.places());
             }
         }
-        let is_for_age = keys.clone().any(|key| key.key.kind == KeyKind::Age);
-        if tried.hint.is_none() && is_for_age {
-            let hint = "name a file with one of its age keys in SOPS_AGE_KEY_FILE or ageKeyFile";
+        let mut for_age = keys.filter(|key| key.key.kind == KeyKind::Age);
+        if tried.hint.is_none()
+            && let Some(first) = for_age.next()
+        {
+            let is_ssh = |key: &Wrapped| key.key.known_by().starts_with("ssh-");
+            let hint = if is_ssh(first) && for_age.all(is_ssh) {
+                "name a file with the SSH key of one of them in SOPS_AGE_SSH_PRIVATE_KEY_FILE or sshKeyFile"
+            } else {
+                "name a file with one of its age keys in SOPS_AGE_KEY_FILE or ageKeyFile"
+            };
             tried.hint = Some(hint.to_owned());
         }
         Error::NoKey(Box::new(tried))
