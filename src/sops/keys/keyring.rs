@@ -189,7 +189,7 @@ impl Keyring {
         let mut wrapped = Vec::with_capacity(groups.len());
         for (keys, share) in groups.iter().zip(&shares) {
             if keys.is_empty() {
-                return Err(Error::Metadata("empty key group provided".to_owned()));
+                return Err(Error::Recipe("empty key group provided".to_owned()));
             }
             let each = keys
                 .iter()
