@@ -7,7 +7,7 @@ use super::mac::Mac;
 use super::place::Place;
 use super::sealed::Sealed;
 use super::selector::Selector;
-use super::tree::{Branch, Comment, Element, Item, Kind, Leaf, Node};
+use super::tree::{Branch, Element, Item, Kind, Leaf, Node};
 use crate::diagnostics::Span;
 use crate::secret::Text;
 
@@ -52,7 +52,7 @@ impl Walk<'_> {
         let mut encrypted = Branch::with_capacity(branch.len());
         for item in branch {
             encrypted.push(match item {
-                Item::Comment(comment) => Item::Comment(match self.comment(&comment)? {
+                Item::Comment(comment) => Item::Comment(match self.comment(&comment.text)? {
                     Some(text) => comment.with_text(Text::from(text)),
                     None => comment,
                 }),
@@ -84,11 +84,16 @@ impl Walk<'_> {
         let mut encrypted = Vec::with_capacity(elements.len());
         for element in elements {
             encrypted.push(match element {
-                // In a list an encrypted comment is written as an element.
-                Element::Comment(comment) => match self.comment(&comment)? {
-                    Some(text) => Element::Value(Node::text(text)),
-                    None => Element::Comment(comment),
-                },
+                // In a list an encrypted comment is written as an element. An empty one would come back as an empty
+                // text, as it does with sops: a blank keeps it a comment.
+                Element::Comment(comment) => {
+                    let blank = Text::from(" ");
+                    let is_empty = comment.text.expose().is_empty();
+                    match self.comment(if is_empty { &blank } else { &comment.text })? {
+                        Some(text) => Element::Value(Node::text(text)),
+                        None => Element::Comment(comment),
+                    }
+                }
                 Element::Value(node) => {
                     let node = self.node(node)?;
                     self.place.position.after_entry();
@@ -118,12 +123,12 @@ impl Walk<'_> {
     }
 
     /// A comment's encrypted text, if it is to be encrypted.
-    fn comment(&mut self, comment: &Comment) -> Result<Option<String>, Error> {
-        if !self.place.position.meet_comment(comment.text.expose()) {
+    fn comment(&mut self, comment: &Text) -> Result<Option<String>, Error> {
+        if !self.place.position.meet_comment(comment.expose()) {
             return Ok(None);
         }
-        let sealed = self.seal(&Plain::comment(&comment.text));
-        if !sealed.is_empty() && sealed.as_bytes() == comment.text.expose() {
+        let sealed = self.seal(&Plain::comment(comment));
+        if !sealed.is_empty() && sealed.as_bytes() == comment.expose() {
             // It stood in an encrypted file as it is, and stays so.
             return Ok(None);
         }

@@ -35,6 +35,9 @@ pub enum Error {
     /// The `sops` block says something wrong.
     #[error("the sops block is broken: {0}")]
     Metadata(String),
+    /// For whom, or by which rule, a file is to be encrypted is said wrongly.
+    #[error("{0}")]
+    Recipe(String),
     /// No master key could be used.
     #[error("no key at hand opens this file")]
     NoKey(Box<NoKey>),

@@ -35,7 +35,7 @@ impl Recipe {
     /// Adds keys with commas between them, by the name that files have for the list of their kind.
     pub fn add(&mut self, list: &str, keys: &str) -> Result<(), Error> {
         let kind = KeyKind::ALL.into_iter().find(|kind| kind.list() == list);
-        let kind = kind.ok_or_else(|| Error::Metadata("no such kind of keys".to_owned()))?;
+        let kind = kind.ok_or_else(|| Error::Recipe("no such kind of keys".to_owned()))?;
         self.add_keys(kind, keys)
     }
 
@@ -112,14 +112,14 @@ impl Recipe {
     /// The rule for values, by its name and value. A file has one at most.
     pub fn set_rule(&mut self, name: &str, value: &str) -> Result<(), Error> {
         let name = SELECTORS.into_iter().find(|known| *known == name);
-        let name = name.ok_or_else(|| Error::Metadata("no such rule".to_owned()))?;
+        let name = name.ok_or_else(|| Error::Recipe("no such rule".to_owned()))?;
         let rule = (name, value.to_owned());
         if self
             .rule
             .replace(rule.clone())
             .is_some_and(|old| old != rule)
         {
-            return Err(Error::Metadata(format!(
+            return Err(Error::Recipe(format!(
                 "cannot use more than one of {} in the same file",
                 SELECTORS.join(", ")
             )));
@@ -173,7 +173,7 @@ impl Recipe {
         format: Format,
         now: String,
     ) -> Result<Vec<Branch>, Error> {
-        let selector = metadata::selector(self.rule.as_ref())?;
+        let selector = metadata::selector(self.rule.as_ref()).map_err(Error::Recipe)?;
         let rule = (&selector, self.mac_only_encrypted);
         let (mut documents, mac) =
             encrypt::documents(documents, rule, key, &mut Sealed::new(), &now)?;

@@ -86,6 +86,28 @@ fn sessions_that_write_nothing() {
     }
 }
 
+/// On a terminal there is somebody to ask; where the input ends, nobody is left.
+#[test]
+fn a_broken_text_goes_back_to_the_editor() {
+    let script = r#"if [ -e "$HOME/again" ]; then echo 'a: b' >$1; else touch "$HOME/again"; echo '	- }' >>$1; fi"#;
+    let program = || {
+        sops(&["a.yaml"])
+            .file("a.yaml", encrypted("a.yaml", PLAIN))
+            .file("editor.sh", script)
+            .env("SOPS_EDITOR", "/bin/sh 'editor.sh'")
+    };
+    let (asked, gone) = (program().stdin("\n"), program());
+    let run = asked.run_on_terminal();
+    assert_eq!(run.code, Some(0), "{}", run.stderr);
+    assert!(run.stderr.contains("Press enter"), "{}", run.stderr);
+    let after = fs::read_to_string(asked.folder().join("a.yaml")).unwrap();
+    assert_eq!(decrypted("a.yaml", &after), "a: b\n");
+    let run = gone.run_on_terminal();
+    assert_eq!(run.code, Some(1), "{}", run.stderr);
+    assert!(run.stderr.contains("broken off"), "{}", run.stderr);
+    assert!(!run.stderr.contains("s3cr3t"), "{}", run.stderr);
+}
+
 #[test]
 fn editors_that_are_not_there() {
     let text = encrypted("a.yaml", PLAIN);

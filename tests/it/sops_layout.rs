@@ -197,63 +197,74 @@ fn equal_values_of_a_list_keep_their_own_texts() {
     assert_eq!(lines.len(), 3, "{after}");
 }
 
+/// A file, what it holds, a path and a value that cannot be put there, and why.
+const IMPOSSIBLE: &[(&str, &str, &str, &str, &str)] = &[
+    (
+        "a.yaml",
+        "a: 1\n",
+        r#"["sops"]["mac"]"#,
+        "1",
+        "a top-level entry is called sops",
+    ),
+    (
+        "a.env",
+        "A=1\n",
+        r#"["sops_mac"]"#,
+        "1",
+        "a top-level entry is called sops",
+    ),
+    ("a.env", "A=1\n", r#"["A"]"#, "null", "cannot hold null"),
+    (
+        "a.env",
+        "A=1\n",
+        r#"["A"]["b"]"#,
+        "1",
+        "cannot hold the list or mapping A",
+    ),
+    (
+        "a.ini",
+        "[s]\na = 1\n",
+        r#"["a"]"#,
+        "1",
+        "only as a section",
+    ),
+    (
+        "a.bin",
+        "x",
+        r#"["data"]"#,
+        "5",
+        "only a document with a text under the key data",
+    ),
+    (
+        "a.yaml",
+        "a: [1]\n",
+        r#"["a"]["b"]"#,
+        "1",
+        "what stands before b is no mapping",
+    ),
+    (
+        "a.yaml",
+        "a: [1]\n",
+        "[0]",
+        "1",
+        "what stands before 0 is no mapping",
+    ),
+    (
+        "a.yaml",
+        "a: 1\n",
+        r#"["a"]"#,
+        "--cnry-word",
+        "the value is not valid JSON",
+    ),
+];
+
 #[test]
 fn what_cannot_be_set() {
-    for (file, plain, path, value, message) in [
-        (
-            "a.yaml",
-            "a: 1\n",
-            r#"["sops"]["mac"]"#,
-            "1",
-            "a top-level entry is called sops",
-        ),
-        (
-            "a.env",
-            "A=1\n",
-            r#"["sops_mac"]"#,
-            "1",
-            "a top-level entry is called sops",
-        ),
-        ("a.env", "A=1\n", r#"["A"]"#, "null", "cannot hold null"),
-        (
-            "a.env",
-            "A=1\n",
-            r#"["A"]["b"]"#,
-            "1",
-            "cannot hold the list or mapping A",
-        ),
-        (
-            "a.ini",
-            "[s]\na = 1\n",
-            r#"["a"]"#,
-            "1",
-            "only as a section",
-        ),
-        (
-            "a.bin",
-            "x",
-            r#"["data"]"#,
-            "5",
-            "only a document with a text under the key data",
-        ),
-        (
-            "a.yaml",
-            "a: [1]\n",
-            r#"["a"]["b"]"#,
-            "1",
-            "what stands before b is no mapping",
-        ),
-        (
-            "a.yaml",
-            "a: [1]\n",
-            "[0]",
-            "1",
-            "what stands before 0 is no mapping",
-        ),
-    ] {
+    for (file, plain, path, value, message) in IMPOSSIBLE {
         let text = encrypted(file, plain);
         let program = sops(&["set", file, path, value]).file(file, &text);
         let run = program.run();
+        assert!(!run.stderr.contains("cnry"), "{}", run.stderr);
         assert_ne!(run.code, Some(0), "{file} {path}");
         assert!(run.stderr.contains(message), "{}", run.stderr);
         let after = std::fs::read_to_string(program.folder().join(file)).unwrap();

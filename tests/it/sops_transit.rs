@@ -99,6 +99,25 @@ fn the_engine_wraps_and_unwraps() {
 }
 
 #[test]
+fn a_silent_server_leaves_time_for_the_other_keys() {
+    let (silent, server) = (Server::start(|_| Reply::Silence), Server::start(engine));
+    let file = encrypted(&server);
+    let start = file.find("        - ").unwrap();
+    let end = file.find("    lastmodified").unwrap();
+    let entry = &file[start..end];
+    let other = entry.replace(&server.url(), &silent.url());
+    let file = file.replace(entry, &format!("{other}{entry}"));
+    let run = render(&file, |program| {
+        let allowed = format!("{},{}", silent.url(), server.url());
+        program
+            .env("MANIFUSE_TIMEOUT", "4s")
+            .env("SOPS_HC_VAULT_ALLOWLIST", allowed)
+    });
+    assert_eq!((run.code, run.stderr.as_str()), (Some(0), ""));
+    assert_eq!(silent.lines().len(), 1);
+}
+
+#[test]
 fn a_namespace_goes_with_each_request() {
     let server = Server::start(|request| {
         assert_eq!(request.header("x-vault-namespace"), Some("team/a"));

@@ -1,6 +1,7 @@
 //! The built program, run the way a user runs it: a name, arguments, an environment of its own, a folder, standard input.
 
 use std::collections::BTreeMap;
+use std::fs::File;
 use std::io::{Read, Write};
 use std::os::unix::fs::symlink;
 use std::path::Path;
@@ -8,6 +9,7 @@ use std::process::{Child, Command, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use rustix::pty::{self, OpenptFlags};
 use tempfile::TempDir;
 
 /// No run of a test takes longer; one that does is ended, and the test fails.
@@ -103,19 +105,48 @@ impl Program {
 
     /// Runs it in another folder.
     pub(crate) fn run_in(&self, folder: &Path) -> Run {
-        let mut child = Command::new(self.folder.path().join("bin").join(self.name))
+        let mut child = self.start(folder, Stdio::piped());
+        let stderr = drain(child.stderr.take().unwrap());
+        self.end(child, stderr)
+    }
+
+    /// Runs it with a terminal for standard error.
+    pub(crate) fn run_on_terminal(&self) -> Run {
+        let flags = OpenptFlags::RDWR | OpenptFlags::NOCTTY;
+        let master = pty::openpt(flags).unwrap();
+        pty::grantpt(&master).unwrap();
+        pty::unlockpt(&master).unwrap();
+        let name = pty::ptsname(&master, Vec::new()).unwrap();
+        let terminal = File::options()
+            .write(true)
+            .open(name.to_str().unwrap())
+            .unwrap();
+        let child = self.start(&self.folder(), terminal.into());
+        let stderr = thread::spawn(move || {
+            let mut text = Vec::new();
+            // It ends with an error, when the last one who writes to it is gone.
+            drop(File::from(master).read_to_end(&mut text));
+            text
+        });
+        self.end(child, stderr)
+    }
+
+    fn start(&self, folder: &Path, stderr: Stdio) -> Child {
+        Command::new(self.folder.path().join("bin").join(self.name))
             .args(&self.args)
             .env_clear()
             .envs(&self.env)
             .current_dir(folder)
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
+            .stderr(stderr)
             .spawn()
-            .unwrap();
+            .unwrap()
+    }
+
+    fn end(&self, mut child: Child, stderr: thread::JoinHandle<Vec<u8>>) -> Run {
         let mut stdin = child.stdin.take().unwrap();
         let stdout = drain(child.stdout.take().unwrap());
-        let stderr = drain(child.stderr.take().unwrap());
         let text = self.stdin.clone();
         // A program that fails early closes its end: then the rest is not wanted.
         let feed = thread::spawn(move || drop(stdin.write_all(&text)));

@@ -58,8 +58,8 @@ pub(in crate::cli) struct Set {
     pub(super) path: String,
 
     /// The value as JSON; what is missing on the way to it is made
-    // Any number of them: clap would print those that are too many.
-    #[arg(value_name = "VALUE", num_args = 0.., allow_negative_numbers = true)]
+    // Any number of them, with hyphens before them or not: clap would print those that it does not want.
+    #[arg(value_name = "VALUE", num_args = 0.., allow_hyphen_values = true)]
     pub(super) value: Vec<OsString>,
 
     /// VALUE is the name of a file that holds the value

@@ -33,7 +33,7 @@ pub(super) fn encrypt(flags: &Encrypt, process: &mut Process<'_>) -> Result<u8, 
     let deadline = input::deadline();
     let text = recipe.encrypt(&bytes, (format, output), layout, &keyring, deadline);
     let text = input::wait(text)?.map_err(|error| {
-        if let Error::Metadata(_) | Error::Wrap { .. } = error {
+        if let Error::Recipe(_) | Error::Wrap { .. } = error {
             return Failure::of_keys(&error);
         }
         let source = Source::new(name, String::from_utf8_lossy(&bytes).into_owned());

@@ -58,6 +58,7 @@ impl Failure {
             | Error::Structure { .. }
             | Error::NoMetadata
             | Error::Metadata(_)
+            | Error::Recipe(_)
             | Error::Config(_)
             | Error::Wrap { .. } => Code::Generic,
             Error::Encrypted => Code::Encrypted,

@@ -25,7 +25,7 @@ pub(super) fn value(node: &Node, step: usize) -> Zeroizing<String> {
     let mut writer = Writer::new(step);
     match &node.kind {
         Kind::List(elements) if is_block(node) => writer.list(elements, 0),
-        _ => writer.scalar(node, writer.step, &[]),
+        _ => writer.scalar(node, (0, writer.step), &[]),
     }
     writer.end_line();
     writer.finish()
@@ -184,13 +184,14 @@ impl Writer {
     fn key(&mut self, key: &str, column: usize) {
         let token = Token::of_text(key);
         if key.len() <= LONGEST_KEY && !matches!(token, Token::Block(_)) {
-            self.token(&token, column, &[]);
+            self.token(&token, (column, column), &[]);
             self.put(":");
             return;
         }
         self.put_indicator("?");
         self.put(" ");
-        self.token(&token, (column / self.step + 1) * self.step, &[]);
+        let inner = (column / self.step + 1) * self.step;
+        self.token(&token, (column, inner), &[]);
         self.indent(column);
         self.put_indicator(":");
     }
@@ -259,7 +260,7 @@ impl Writer {
             Kind::List(elements) if is_block(node) => self.list(elements, inner),
             _ => {
                 self.put(" ");
-                self.scalar(node, inner, inline);
+                self.scalar(node, (column, inner), inline);
                 self.release(column);
             }
         }
@@ -279,7 +280,7 @@ impl Writer {
         self.foot = Some(column);
     }
 
-    fn scalar(&mut self, node: &Node, column: usize, inline: &[&Comment]) {
+    fn scalar(&mut self, node: &Node, columns: (usize, usize), inline: &[&Comment]) {
         let word = |word: &str| Token::Word(word.to_owned());
         let token = match &node.kind {
             Kind::Null => word("null"),
@@ -287,11 +288,12 @@ impl Writer {
             Kind::List(_) => word("[]"),
             Kind::Map(_) => word("{}"),
         };
-        self.token(&token, column, inline);
+        self.token(&token, columns, inline);
     }
 
-    /// A token, and the comments on its line.
-    fn token(&mut self, token: &Token<'_>, column: usize, inline: &[&Comment]) {
+    /// A token, and the comments on its line. Of the columns the first is that of what holds it, the second that of
+    /// further lines.
+    fn token(&mut self, token: &Token<'_>, columns: (usize, usize), inline: &[&Comment]) {
         match token {
             Token::Word(word) => self.put(word),
             Token::Plain(text) => self.put(text),
@@ -308,30 +310,21 @@ impl Writer {
                 escape_into(&mut self.out, text);
                 self.put("\"");
             }
-            Token::Block(text) => return self.block(text, column, inline),
+            Token::Block(text) => return self.block(text, columns, inline),
         }
         self.inline_comments(inline);
     }
 
-    fn block(&mut self, text: &str, column: usize, inline: &[&Comment]) {
+    fn block(&mut self, text: &str, (outer, inner): (usize, usize), inline: &[&Comment]) {
         self.put("|");
         if text.starts_with([' ', '\n']) {
-            let deeper = self.block_indent(column);
-            self.put(&deeper.to_string());
+            self.put(&(inner - outer).to_string());
         }
         let chomping = chomping(text);
         self.put(chomping);
         self.inline_comments(inline);
-        self.block_lines(text, column);
+        self.block_lines(text, inner);
         self.open_ended = chomping == "+";
-    }
-
-    /// How much deeper than what holds it a block stands.
-    fn block_indent(&self, column: usize) -> usize {
-        match column % self.step {
-            0 => self.step,
-            rest => rest,
-        }
     }
 
     fn block_lines(&mut self, text: &str, column: usize) {

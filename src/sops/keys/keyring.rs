@@ -189,7 +189,7 @@ impl Keyring {
         let mut wrapped = Vec::with_capacity(groups.len());
         for (keys, share) in groups.iter().zip(&shares) {
             if keys.is_empty() {
-                return Err(Error::Metadata("empty key group provided".to_owned()));
+                return Err(Error::Recipe("empty key group provided".to_owned()));
             }
             let each = keys
                 .iter()
@@ -223,15 +223,23 @@ impl Keyring {
         })
     }
 
-    /// What the first key of a group that can be opened holds.
+    /// What the first key of a group that can be opened holds. A server that never answers leaves time for the keys
+    /// behind it.
     async fn open(
         &self,
         group: &KeyGroup,
         deadline: Instant,
         tried: &mut NoKey,
     ) -> Option<Arc<Share>> {
-        for wrapped in self.sorted(group) {
-            match self.unwrap(wrapped, deadline).await {
+        for (wrapped, rest) in self
+            .sorted(group)
+            .into_iter()
+            .zip((1..=group.keys.len()).rev())
+        {
+            let now = Instant::now();
+            let share =
+                deadline.saturating_duration_since(now) / u32::try_from(rest).unwrap_or(u32::MAX);
+            match self.unwrap(wrapped, now + share).await {
                 Ok(key) => return Some(key),
                 // The recipients and the places say that no key fits; only what is odd is told besides.
                 Err(Failure::NoMatch) => {}
@@ -287,9 +295,16 @@ impl Keyring {
                 tried.places.append(&mut opener.places());
             }
         }
-        let is_for_age = keys.clone().any(|key| key.key.kind == KeyKind::Age);
-        if tried.hint.is_none() && is_for_age {
-            let hint = "name a file with one of its age keys in SOPS_AGE_KEY_FILE or ageKeyFile";
+        let mut for_age = keys.filter(|key| key.key.kind == KeyKind::Age);
+        if tried.hint.is_none()
+            && let Some(first) = for_age.next()
+        {
+            let is_ssh = |key: &Wrapped| key.key.known_by().starts_with("ssh-");
+            let hint = if is_ssh(first) && for_age.all(is_ssh) {
+                "name a file with the SSH key of one of them in SOPS_AGE_SSH_PRIVATE_KEY_FILE or sshKeyFile"
+            } else {
+                "name a file with one of its age keys in SOPS_AGE_KEY_FILE or ageKeyFile"
+            };
             tried.hint = Some(hint.to_owned());
         }
         Error::NoKey(Box::new(tried))

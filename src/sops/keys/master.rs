@@ -89,7 +89,7 @@ impl MasterKey {
         let text = text.trim();
         let wrong = |form: &str| {
             let shown: String = text.chars().take(100).collect();
-            Error::Metadata(format!(
+            Error::Recipe(format!(
                 "{shown} is no key of the kind {}: {form}",
                 kind.list()
             ))

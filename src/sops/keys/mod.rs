@@ -49,7 +49,7 @@ impl DataKey {
     /// share of it. `threshold` shares give the key back; 0 needs all.
     fn shares(&self, groups: usize, threshold: usize) -> Result<Vec<Share>, Error> {
         match (groups, threshold) {
-            (0, _) => Err(Error::Metadata("no key groups provided".to_owned())),
+            (0, _) => Err(Error::Recipe("no key groups provided".to_owned())),
             (1, _) => Ok(vec![Zeroizing::new(self.expose().to_vec())]),
             (groups, 0) => shamir::split(self.expose(), groups, groups),
             (groups, threshold) => shamir::split(self.expose(), threshold, groups),

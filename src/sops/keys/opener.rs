@@ -9,7 +9,7 @@ use std::thread::available_parallelism;
 use futures::future::BoxFuture;
 use tokio::sync::oneshot;
 use tokio::task::spawn_blocking;
-use tokio::time::Instant;
+use tokio::time::{Instant, timeout_at};
 use zeroize::Zeroizing;
 
 use super::master::MasterKey;
@@ -136,6 +136,7 @@ impl<L: Local> Threads<L> {
 
     async fn run<R: Send + 'static>(
         &self,
+        deadline: Instant,
         work: impl FnOnce(&L) -> Result<R, Failure> + Send + 'static,
     ) -> Result<R, Failure> {
         let local = Arc::clone(&self.local);
@@ -143,9 +144,13 @@ impl<L: Local> Threads<L> {
         // Nobody takes the result of a run that was given up.
         self.queue
             .add(Box::new(move || drop(done.send(work(&local)))));
-        // A panic has been told by its place; its own text could hold the key.
-        let broken_off = || Err(Failure::new("unwrapping was broken off"));
-        result.await.unwrap_or_else(|_| broken_off())
+        match timeout_at(deadline, result).await {
+            Ok(Ok(result)) => result,
+            // A panic has been told by its place; its own text could hold the key.
+            Ok(Err(_)) => Err(Failure::new("unwrapping was broken off")),
+            Err(_) => Err(Failure::new("it took too long")
+                .with_hint("a program or somebody did not answer in time")),
+        }
     }
 }
 
@@ -201,7 +206,7 @@ impl<L: Local> Opener for Threads<L> {
         deadline: Instant,
     ) -> BoxFuture<'a, Result<Share, Failure>> {
         let (key, enc) = (key.clone(), enc.to_owned());
-        Box::pin(self.run(move |local| local.unwrap(&key, &enc, deadline)))
+        Box::pin(self.run(deadline, move |local| local.unwrap(&key, &enc, deadline)))
     }
 
     fn wrap<'a>(
@@ -211,7 +216,9 @@ impl<L: Local> Opener for Threads<L> {
         deadline: Instant,
     ) -> BoxFuture<'a, Result<(MasterKey, String), Failure>> {
         let (key, share) = (key.clone(), Zeroizing::new(share.to_vec()));
-        Box::pin(self.run(move |local| local.wrap(&key, &share, deadline).map(|enc| (key, enc))))
+        Box::pin(self.run(deadline, move |local| {
+            local.wrap(&key, &share, deadline).map(|enc| (key, enc))
+        }))
     }
 
     fn places(&self) -> Vec<String> {
@@ -221,6 +228,8 @@ impl<L: Local> Opener for Threads<L> {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
     use crate::sops::keys::KeyKind;
 
@@ -252,9 +261,10 @@ mod tests {
                 _ => i.to_string(),
             })
             .collect();
+        let deadline = Instant::now() + Duration::from_mins(1);
         let asked = texts
             .iter()
-            .map(|text| threads.unwrap(&key, text, Instant::now()));
+            .map(|text| threads.unwrap(&key, text, deadline));
         let answers = futures::future::join_all(asked).await;
         for (text, answer) in texts.iter().zip(answers) {
             match text.as_str() {

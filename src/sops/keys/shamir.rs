@@ -21,7 +21,7 @@ pub(super) fn split(
     count: usize,
 ) -> Result<Vec<Zeroizing<Vec<u8>>>, Error> {
     if threshold < 2 || threshold > count || count > 255 {
-        return Err(Error::Metadata(format!(
+        return Err(Error::Recipe(format!(
             "shamir_threshold is {threshold}, which {count} key groups cannot have"
         )));
     }

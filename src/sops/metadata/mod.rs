@@ -57,7 +57,7 @@ impl Metadata {
         };
         let block = Fields(branch);
         let rule = rule(block)?;
-        let selector = selector(rule.as_ref())?;
+        let selector = selector(rule.as_ref()).map_err(Error::Metadata)?;
         let metadata = Self {
             groups: groups(block)?,
             threshold: threshold(block)?,
@@ -242,11 +242,11 @@ fn rule(block: Fields<'_>) -> Result<Option<(&'static str, String)>, Error> {
     Ok(found)
 }
 
-/// The selector of a rule; without one keys that end in `_unencrypted` stay plain.
-pub(super) fn selector(rule: Option<&(&'static str, String)>) -> Result<Selector, Error> {
+/// The selector of a rule; without one keys that end in `_unencrypted` stay plain. The reason why there is none is in
+/// words.
+pub(super) fn selector(rule: Option<&(&'static str, String)>) -> Result<Selector, String> {
     let (name, value) = rule.map_or(DEFAULT_RULE, |(name, value)| (*name, value.as_str()));
-    Selector::parse(name, value)
-        .map_err(|_| Error::Metadata(format!("{name} is not a valid regular expression")))
+    Selector::parse(name, value).map_err(|_| format!("{name} is not a valid regular expression"))
 }
 
 /// The time in the spelling that the MAC is bound to.

@@ -82,8 +82,7 @@ fn check(input: &[u8], format: Format) {
         input = marked.as_bytes();
         match opened(&marked, format) {
             Ok(decrypted) => print(&decrypted),
-            Err(error) if marks_are_values(&marked) => told(&error),
-            Err(_) => {}
+            Err(error) => told_of(input, &error),
         }
     }
     let Some(values) = round(input, format) else {
@@ -104,6 +103,14 @@ fn opened(text: &str, format: Format) -> Result<Decrypted, Error> {
     encrypted.decrypt(&key, MacCheck::Required)
 }
 
+/// What is told of a text shows none of its values.
+fn told_of(text: &[u8], error: &Error) {
+    let told = is_short(error);
+    if std::str::from_utf8(text).is_ok_and(marks_are_values) {
+        input::check_text(&told);
+    }
+}
+
 /// Whether all marks are values: whom a file is encrypted for, its block says, and messages do.
 fn marks_are_values(marked: &str) -> bool {
     let (_, block) = marked.split_once("sops").unwrap_or_default();
@@ -117,7 +124,7 @@ fn round(text: &[u8], format: Format) -> Option<(Vec<u8>, Vec<Tree>)> {
     let encrypted = match encrypted {
         Ok(encrypted) => String::from_utf8(encrypted).expect("encrypted files are texts"),
         Err(error) => {
-            told(&error);
+            told_of(text, &error);
             return None;
         }
     };

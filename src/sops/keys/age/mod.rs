@@ -14,7 +14,7 @@ use std::cell::RefCell;
 use std::collections::HashSet;
 use std::io::{BufReader, Read as _, Write as _};
 use std::slice;
-use std::sync::{Mutex, OnceLock, PoisonError};
+use std::sync::{Mutex, OnceLock, PoisonError, TryLockError};
 
 use age::armor::{ArmoredReader, ArmoredWriter, Format};
 use age::plugin::ResolveError;
@@ -135,11 +135,16 @@ impl Local for Age {
     }
 
     fn places(&self) -> Vec<String> {
-        let commands = self.commands.lock();
-        let commands = commands.unwrap_or_else(PoisonError::into_inner);
-        let found = [self.keys(), self.ssh_keys(), &commands.found];
-        let found = found.into_iter().flat_map(Found::places);
-        found.chain(self.sources.unused()).collect()
+        let keys = [self.keys(), self.ssh_keys()].into_iter();
+        let mut places: Vec<String> = keys.flat_map(Found::places).collect();
+        // Where a plugin never answers, they are held for ever.
+        match self.commands.try_lock() {
+            Ok(commands) => places.extend(commands.found.places()),
+            Err(TryLockError::Poisoned(error)) => places.extend(error.get_ref().found.places()),
+            Err(TryLockError::WouldBlock) => {}
+        }
+        places.extend(self.sources.unused());
+        places
     }
 }
 

@@ -13,7 +13,7 @@ const BROKEN: &str = "a letter is missing or wrong";
 /// Whether a text is a recipient.
 pub(in super::super) fn check(recipient: &str) -> Result<(), Error> {
     let shown: String = recipient.chars().take(100).collect();
-    let wrong = |reason| Error::Metadata(format!("{shown} is no age recipient: {reason}"));
+    let wrong = |reason| Error::Recipe(format!("{shown} is no age recipient: {reason}"));
     parse(recipient).map(drop).map_err(wrong)
 }
 
