@@ -16,7 +16,7 @@ use super::{
 use crate::support::program::Program;
 use crate::support::server::{Reply, Request, Server};
 
-const STORE: Store = Store {
+pub(super) const STORE: Store = Store {
     current: "awssecretsmanager:shop/db#password",
     old: Some("awssecretsmanager:shop/db#password#AWSPREVIOUS"),
     unicode: "awssecretsmanager:shop/db#unicode",
@@ -30,7 +30,7 @@ const STORE: Store = Store {
     numbered: |number| format!("awssecretsmanager:n{number}#password"),
     batch: 20,
     tls: true,
-    settings: with_keys,
+    settings: |program, url| with_keys(program, url).env("AWS_ENDPOINT_URL_SECRETS_MANAGER", url),
     answer,
     reads: |_| true,
     denied: || refusal("AccessDeniedException", "not authorized"),

@@ -8,7 +8,7 @@ use super::{CREDENTIAL, NUMBERED, OLD, Store, UNICODE, VALUE, program, suite, va
 use crate::support::program::{Program, Run};
 use crate::support::server::{Reply, Request, Server};
 
-const STORE: Store = Store {
+pub(super) const STORE: Store = Store {
     current: "awsssm:/shop/db#password",
     old: Some("awsssm:/shop/db#password#1"),
     unicode: "awsssm:/shop/db#unicode",
@@ -21,7 +21,7 @@ const STORE: Store = Store {
     numbered: |number| format!("awsssm:/numbers/n{number}#password"),
     batch: 10,
     tls: true,
-    settings: with_keys,
+    settings: |program, url| with_keys(program, url).env("AWS_ENDPOINT_URL_SSM", url),
     answer,
     reads: |_| true,
     denied: || refusal("AccessDeniedException", "not authorized"),

@@ -13,7 +13,7 @@ use crate::support::program::{Program, Run};
 use crate::support::server::{Reply, Request, Server};
 use crate::vault::tunnel;
 
-const STORE: Store = Store {
+pub(super) const STORE: Store = Store {
     current: "azurekeyvault:shop#db",
     old: Some("azurekeyvault:shop#db#0a1b2c"),
     unicode: "azurekeyvault:shop#unicode",

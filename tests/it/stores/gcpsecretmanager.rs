@@ -13,7 +13,7 @@ use crate::support::program::Program;
 use crate::support::server::{Reply, Request, Server};
 use crate::vault::tunnel;
 
-const STORE: Store = Store {
+pub(super) const STORE: Store = Store {
     current: "gcpsecretmanager:projects/shop/secrets/db#db",
     old: Some("gcpsecretmanager:projects/shop/secrets/db#db#1"),
     unicode: "gcpsecretmanager:projects/shop/secrets/unicode#unicode",

@@ -13,6 +13,7 @@ mod awsssm;
 mod azurekeyvault;
 #[cfg(feature = "gcp")]
 mod gcpsecretmanager;
+mod together;
 mod vault;
 
 use std::collections::BTreeSet;
@@ -167,12 +168,17 @@ impl Store {
 }
 
 pub(crate) fn program(references: &[String], time: &str) -> Program {
+    Program::manifuse(["generate", "-", "--timeout", time]).stdin(manifest(references))
+}
+
+/// A manifest with references, each as the value of a key `v0`, `v1`, ….
+fn manifest(references: &[String]) -> String {
     let mut manifest =
         "apiVersion: v1\nkind: ConfigMap\nmetadata:\n  name: values\ndata:\n".to_owned();
     for (number, reference) in references.iter().enumerate() {
         let _ = writeln!(manifest, "  v{number}: <{reference}>");
     }
-    Program::manifuse(["generate", "-", "--timeout", time]).stdin(manifest)
+    manifest
 }
 
 /// The rendering of the first example of a page.
@@ -183,15 +189,15 @@ fn example(page: &str) -> Program {
     Program::manifuse(["generate", "-"]).stdin(manifest)
 }
 
-/// The values of a rendered document, by another reader than ours.
+/// The values of all rendered documents, by another reader than ours.
 pub(crate) fn values(run: &Run) -> Vec<String> {
     assert_eq!((run.code, run.stderr.as_str()), (Some(0), ""));
     let text = std::str::from_utf8(&run.stdout).unwrap();
     let documents = yaml_rust2::YamlLoader::load_from_str(text).unwrap();
-    let data = documents[0]["data"].as_hash().unwrap();
-    let texts = data
+    let data = documents
         .iter()
-        .map(|(_, value)| value.as_str().unwrap().to_owned());
+        .flat_map(|document| document["data"].as_hash().unwrap());
+    let texts = data.map(|(_, value)| value.as_str().unwrap().to_owned());
     texts.collect()
 }
 

@@ -6,7 +6,7 @@ use super::{CREDENTIAL, NUMBERED, OLD, Store, UNICODE, VALUE, large, suite};
 use crate::support::program::Program;
 use crate::support::server::{Reply, Request};
 
-const STORE: Store = Store {
+pub(super) const STORE: Store = Store {
     current: "vault:kv/data/shop#password",
     old: Some("vault:kv/data/shop#password#1"),
     unicode: "vault:kv/data/shop#unicode",
