@@ -50,6 +50,9 @@ pub const TYPES: &[Type] = &[
     super::vault::TYPE,
 ];
 
+/// The type whose backends have the keys of encrypted documents.
+pub const ENCRYPTED: &str = super::sops::TYPE.name;
+
 /// Stores of AVP's that are still to come.
 pub const NOT_YET: &[&str] = &[
     "1passwordconnect",

@@ -5,7 +5,7 @@
 use std::sync::Arc;
 
 use crate::backends::pool::Pool;
-use crate::backends::registry::{NOT_YET, SettingsError, TYPES, Type};
+use crate::backends::registry::{ENCRYPTED, NOT_YET, SettingsError, Type};
 use crate::diagnostics::{Diagnostic, Fault, Place, Warning, nearest};
 use crate::env::{Environment, Options, Origin, Setting};
 use crate::secret::Text;
@@ -38,14 +38,9 @@ impl Instances {
         if let Some(keyring) = own.find_map(|name| self.pool.get(name)?.as_ref().ok()?.keyring()) {
             return Ok(keyring);
         }
-        let built_in = TYPES.iter().filter(|kind| kind.built_in);
-        for opened in built_in.filter_map(|kind| self.pool.get(kind.name)) {
-            let backend = opened.as_ref().map_err(Clone::clone)?;
-            if let Some(keyring) = backend.keyring() {
-                return Ok(keyring);
-            }
-        }
-        unreachable!("the store of encrypted files is built in")
+        let built_in = self.pool.get(ENCRYPTED).expect("it is built in");
+        let backend = built_in.as_ref().map_err(Clone::clone)?;
+        Ok(backend.keyring().expect("it is a store of encrypted files"))
     }
 }
 
