@@ -312,9 +312,7 @@ impl Vault {
         let name = &self.name;
         let hint = match error.kind {
             ErrorKind::AbsentPath => {
-                let message = format!("Could not find secret {secret} in the vault {name}");
-                let answered = std::mem::replace(&mut error.message, message);
-                error.causes.insert(0, answered);
+                error = error.below(format!("Could not find secret {secret} in the vault {name}"));
                 "check the names and the version; one that is disabled cannot be read either".to_owned()
             }
             ErrorKind::Denied => {

@@ -15,12 +15,11 @@ use serde::Deserialize;
 use tokio::time::Instant;
 
 use super::registry::{SettingsError, Type};
-use super::{Answer, Backend, Error, ErrorKind, FetchContext, Keys, Request};
+use super::{Answer, Backend, Error, ErrorKind, FetchContext, Keys, Request, object};
 use crate::clients::Address;
 use crate::clients::gcp::{Gcp, Service, crc32c};
 use crate::env::{Environment, Options};
 use crate::secret::{Map, Text, Value};
-use crate::yaml::value::from_json;
 
 /// The registry's line.
 pub(super) const TYPE: Type = Type {
@@ -201,10 +200,7 @@ impl<'a> Name<'a> {
     fn refused(&self, mut error: Error) -> Error {
         let hint = match error.kind {
             ErrorKind::AbsentPath => {
-                let message = format!("Could not find secret: {self}");
-                error
-                    .causes
-                    .insert(0, std::mem::replace(&mut error.message, message));
+                error = error.below(format!("Could not find secret: {self}"));
                 "check the names; a version that is disabled or destroyed cannot be read either"
             }
             ErrorKind::Denied => {
@@ -283,11 +279,8 @@ fn values(secret: &str, payload: Text, keys: &Keys) -> Map {
         Keys::All => false,
         Keys::Some(keys) => keys.iter().all(|key| key == secret),
     };
-    let fields = payload.expose_str().filter(|_| !is_all).map(from_json);
-    let mut values = match fields {
-        Some(Ok(Value::Map(fields))) => fields,
-        _ => Map::new(),
-    };
+    let fields = if is_all { None } else { object(&payload) };
+    let mut values = fields.unwrap_or_default();
     // AVP takes it for a string, whatever its bytes are.
     values.push((secret.to_owned(), Value::String(payload)));
     values

@@ -23,13 +23,12 @@ use futures::future::{BoxFuture, join_all};
 use tokio::time::Instant;
 
 use self::registry::SettingsError;
-#[cfg(any(feature = "aws", feature = "azure", feature = "gcp"))]
-use crate::clients::cloud;
-use crate::clients::http;
+use crate::clients::{cloud, http};
 use crate::diagnostics::{Explain, Fault};
 use crate::files::Files;
-use crate::secret::{Map, SecretId, Value};
+use crate::secret::{Map, SecretId, Text, Value, last};
 use crate::sops::{Keyring, TreePath};
+use crate::yaml::value::from_json;
 
 /// One read of one secret.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -91,12 +90,8 @@ impl Answer {
 
     /// The value of a key; of two equal keys the last counts.
     fn value(&self, key: &str) -> Option<&Value> {
-        let own = self.values.iter().rev().find(|(name, _)| name == key);
         let path = || TreePath::parse_short(key).ok()?.find_in(&self.values);
-        match own {
-            Some((_, value)) => Some(value),
-            None => self.has_paths.then(path).flatten(),
-        }
+        last(&self.values, key).or_else(|| self.has_paths.then(path).flatten())
     }
 
     /// The outcome for a key.
@@ -214,11 +209,27 @@ impl Error {
         self
     }
 
+    /// The same below another message.
+    #[must_use]
+    fn below(mut self, message: impl Into<String>) -> Self {
+        let own = std::mem::replace(&mut self.message, message.into());
+        self.causes.insert(0, own);
+        self
+    }
+
     /// The same with a cause below the message.
     #[must_use]
     pub fn with_cause(mut self, cause: impl fmt::Display) -> Self {
         self.causes.push(cause.to_string());
         self
+    }
+}
+
+/// A store's answer, if it is a JSON object.
+fn object(body: &Text) -> Option<Map> {
+    match body.expose_str().map(from_json) {
+        Some(Ok(Value::Map(map))) => Some(map),
+        _ => None,
     }
 }
 
@@ -253,7 +264,6 @@ impl From<http::Error> for Error {
     }
 }
 
-#[cfg(any(feature = "aws", feature = "azure", feature = "gcp"))]
 impl From<cloud::Error> for Error {
     fn from(error: cloud::Error) -> Self {
         let kind = match error.kind {

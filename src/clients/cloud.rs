@@ -1,5 +1,5 @@
-//! What the clients of AWS, Google Cloud and Azure have in common: why one of their services did not do what it was
-//! asked for, and how its words are shown.
+//! What the clients of AWS, Google Cloud, Azure and of single services have in common: why a service did not do what it
+//! was asked for, and how its words are shown.
 
 use std::error::Error as StdError;
 use std::fmt;
@@ -13,7 +13,6 @@ use crate::secret::Text;
 const LONGEST_WORDS: usize = 400;
 
 /// What to try when a service does not take a token that was good a moment ago.
-#[cfg(any(feature = "azure", feature = "gcp"))]
 pub(super) const NOT_TAKEN: &str =
     "the token was not taken: has the login expired, and is this machine's clock right?";
 
@@ -141,6 +140,7 @@ pub(super) fn words(text: &str, secrets: &[Text]) -> String {
 }
 
 /// An error and all that lies below it.
+#[cfg(any(feature = "aws", feature = "azure", feature = "gcp"))]
 pub(super) fn chain<'a>(
     error: &'a (dyn StdError + 'static),
 ) -> impl Iterator<Item = &'a (dyn StdError + 'static)> {

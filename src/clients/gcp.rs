@@ -12,17 +12,14 @@ use std::time::Duration;
 use google_cloud_auth::credentials::{
     AccessTokenCredentials, external_account, impersonated, mds, service_account, user_account,
 };
-use reqwest::Method;
 use serde_json::Value as Json;
-use tokio::sync::Mutex;
 use tokio::time::{Instant, timeout_at};
 
-use super::Address;
-use super::cloud::{Error, ErrorKind, NOT_TAKEN, chain, words};
-use super::http::{Call, Client, Config, Headers, Response};
-use super::proxy::Proxies;
-use super::retry::Policy;
+use super::cloud::{Error, ErrorKind, chain, words};
+use super::http::{Call, Response};
+use super::login::Login;
 use super::tls::Tls;
+use super::{Address, rest};
 use crate::diagnostics::io_reason;
 use crate::env::{Environment, Options};
 use crate::secret::Text;
@@ -31,13 +28,6 @@ const SCOPE: &str = "https://www.googleapis.com/auth/cloud-platform";
 
 /// The metadata server gives no token that lives shorter.
 const TOKEN_LIFE: Duration = Duration::from_mins(4);
-/// A login that has failed is not tried again at once, by each of those that wait for it.
-const FAILURE_LIFE: Duration = Duration::from_secs(10);
-
-const RETRY: Policy = Policy {
-    retries: 4,
-    first_wait: Duration::from_millis(250),
-};
 
 const NO_CREDENTIALS: &str = "set GOOGLE_APPLICATION_CREDENTIALS, give the workload a service account, or run: gcloud auth application-default login";
 
@@ -61,8 +51,7 @@ pub struct Gcp {
     environment: Environment,
     /// Which project pays, if not the one that is asked.
     quota_project: Option<Text>,
-    /// What the last login brought, and until when that counts.
-    token: Mutex<Option<(Result<Token, Error>, Instant)>>,
+    token: Login<Token, Error>,
 }
 
 /// A token, and which project pays.
@@ -75,8 +64,7 @@ struct Token {
 /// A service of Google Cloud.
 pub struct Service {
     gcp: Arc<Gcp>,
-    name: &'static str,
-    client: Client,
+    service: rest::Service,
 }
 
 impl Gcp {
@@ -117,7 +105,7 @@ impl Gcp {
             metadata: own("GCE_METADATA_HOST").map(|host| format!("http://{host}")),
             quota_project: options.text("GOOGLE_CLOUD_QUOTA_PROJECT").map(Text::from),
             environment: environment.clone(),
-            token: Mutex::default(),
+            token: Login::default(),
         }
     }
 
@@ -127,43 +115,18 @@ impl Gcp {
         name: &'static str,
         address: Address,
     ) -> Result<Service, Error> {
-        let proxies = Proxies::of_environment(&self.environment, &address);
-        let proxies = proxies.map_err(|(variable, error)| {
-            Error::new(
-                ErrorKind::Settings,
-                format!("{variable} cannot be used: {error}"),
-            )
-        })?;
-        let client = Client::new(Config {
-            address,
-            tls: Tls::default(),
-            proxies,
-            srv: None,
-            headers: Headers::default(),
-            rate: None,
-            retry: RETRY,
-            timeout: None,
-            follow_redirect: false,
-        })?;
+        let words = &["/error/status", "/error/message"];
+        let environment = &self.environment;
         Ok(Service {
             gcp: Arc::clone(self),
-            name,
-            client,
+            service: rest::Service::new(name, address, words, Tls::default(), environment)?,
         })
     }
 
     /// A token that is good for some minutes. The crate would keep it fresh by a task, which ends with the runtime.
     async fn token(&self, deadline: Instant) -> Result<Token, Error> {
-        let mut kept = self.token.lock().await;
-        if let Some((outcome, end)) = &*kept
-            && Instant::now() < *end
-        {
-            return outcome.clone();
-        }
-        let outcome = self.log_in(deadline).await;
-        let life = outcome.as_ref().map_or(FAILURE_LIFE, |_| TOKEN_LIFE);
-        *kept = Some((outcome.clone(), Instant::now() + life));
-        outcome
+        let log_in = async { Ok((self.log_in(deadline).await?, TOKEN_LIFE)) };
+        self.token.get(log_in).await
     }
 
     async fn log_in(&self, deadline: Instant) -> Result<Token, Error> {
@@ -334,51 +297,27 @@ impl Service {
         body: Text,
         deadline: Instant,
     ) -> Result<Response, Error> {
-        let call = Call {
-            method: Method::POST,
-            ..Call::put(path, body)
-        };
-        self.ask(call, deadline).await
+        self.ask(rest::post(path, body), deadline).await
     }
 
     async fn ask(&self, mut call: Call, deadline: Instant) -> Result<Response, Error> {
         let token = self.gcp.token(deadline).await?;
-        let bearer = Text::from([b"Bearer ", token.text.expose()].concat());
-        call.headers.push(("Authorization", bearer));
+        call.headers.push(rest::bearer(&token.text));
         let quota_project = token
             .quota_project
             .map(|project| ("X-Goog-User-Project", project));
         call.headers.extend(quota_project);
-        let response = self.client.send(&call, deadline).await?;
+        let response = self.service.send(&call, deadline).await?;
         if response.is_success() {
             return Ok(response);
         }
-        Err(self.refusal(&response, &token.text))
-    }
-
-    fn refusal(&self, response: &Response, token: &Text) -> Error {
-        let status = response.status;
-        let message = format!("{} answered {status}", self.name);
+        let mut error = self.service.refusal(&response, &[token.text]);
         let body: Json = serde_json::from_slice(response.body.expose()).unwrap_or_default();
-        let kind = match body["error"]["status"].as_str() {
-            // A version that is disabled or destroyed: there is nothing to be had.
-            Some("FAILED_PRECONDITION") => ErrorKind::Absent,
-            _ => ErrorKind::of_status(status),
-        };
-        let part = |name: &str| {
-            body["error"][name]
-                .as_str()
-                .map(|text| words(text, std::slice::from_ref(token)))
-        };
-        let parts: Vec<String> = [part("status"), part("message")]
-            .into_iter()
-            .flatten()
-            .collect();
-        let error = Error::new(kind, message).with_cause(parts.join(": "));
-        if status == 401 {
-            return error.with_hint(NOT_TAKEN);
+        // A version that is disabled or destroyed: there is nothing to be had.
+        if body["error"]["status"] == "FAILED_PRECONDITION" {
+            error.kind = ErrorKind::Absent;
         }
-        error
+        Err(error)
     }
 }
 

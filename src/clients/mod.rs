@@ -8,13 +8,14 @@ mod address;
 pub mod aws;
 #[cfg(feature = "azure")]
 pub mod azure;
-#[cfg(any(feature = "aws", feature = "azure", feature = "gcp"))]
 pub mod cloud;
 #[cfg(feature = "gcp")]
 pub mod gcp;
 pub mod http;
+pub mod login;
 pub mod proxy;
 pub mod rate;
+pub mod rest;
 pub mod retry;
 pub mod srv;
 pub mod tls;

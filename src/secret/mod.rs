@@ -4,4 +4,4 @@ mod reference;
 mod value;
 
 pub use reference::{OnMissing, Reference, SecretId};
-pub use value::{Map, Number, Text, Value};
+pub use value::{Map, Number, Text, Value, last};

@@ -88,10 +88,40 @@ pub enum Value {
 /// Keys and values in the order of their source.
 pub type Map = Vec<(String, Value)>;
 
+/// The last value of a key: of two equal keys the last counts.
+pub fn last<'a>(map: &'a Map, key: &str) -> Option<&'a Value> {
+    let found = map.iter().rev().find(|(name, _)| name == key);
+    found.map(|(_, value)| value)
+}
+
 impl Value {
     /// A string value.
     pub fn string(text: impl Into<Text>) -> Self {
         Self::String(text.into())
+    }
+
+    /// What a map holds under a key.
+    pub fn get(&self, key: &str) -> Option<&Self> {
+        match self {
+            Self::Map(map) => last(map, key),
+            _ => None,
+        }
+    }
+
+    /// The text of a string.
+    pub fn text(&self) -> Option<&Text> {
+        match self {
+            Self::String(text) => Some(text),
+            _ => None,
+        }
+    }
+
+    /// The items of a list; none of what is no list.
+    pub fn items(&self) -> &[Self] {
+        match self {
+            Self::List(items) => items,
+            _ => &[],
+        }
     }
 
     /// What messages call the type: never the value.

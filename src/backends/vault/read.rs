@@ -1,10 +1,10 @@
 //! What a read of a secret means: KV version 1 and 2, raw paths, and the ways a secret can be absent
 //! (`avp-compat.md` 11.1, whose leading phrases are kept).
 
-use super::reply::{Asked, last};
+use super::reply::Asked;
 use crate::backends::{Answer, Error, ErrorKind};
 use crate::clients::http::Response;
-use crate::secret::{Map, Value};
+use crate::secret::{Map, Value, last};
 
 /// What was asked for.
 pub(super) struct Read<'a> {

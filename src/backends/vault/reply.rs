@@ -1,10 +1,9 @@
 //! Answers of the server: JSON to values, and refusals to errors with the server's own words.
 
-use crate::backends::{Error, ErrorKind};
+use crate::backends::{Error, ErrorKind, object};
 use crate::clients::http::Response;
 use crate::clients::vault::{errors, one_line};
-use crate::secret::{Map, Text, Value};
-use crate::yaml::value::from_json;
+use crate::secret::{Map, Text};
 
 /// A request as messages show it, and the credentials that must not come back in the server's words.
 pub(super) struct Asked<'a> {
@@ -17,12 +16,8 @@ pub(super) struct Asked<'a> {
 impl Asked<'_> {
     /// The body as an object.
     pub(super) fn object(&self, response: &Response) -> Result<Map, Error> {
-        let text = response.body.expose_str();
-        match text.map(from_json) {
-            Some(Ok(Value::Map(map))) => Ok(map),
-            // The parser's words could quote the body: only its size and type are told.
-            _ => Err(self.not_json(response)),
-        }
+        // The parser's words could quote the body: only its size and type are told.
+        object(&response.body).ok_or_else(|| self.not_json(response))
     }
 
     fn not_json(&self, response: &Response) -> Error {
@@ -76,12 +71,6 @@ fn hint(status: u16) -> Option<&'static str> {
         473 | 503 => Some("the server may be sealed, starting, or a standby"),
         _ => None,
     }
-}
-
-/// The last value of a key: of two equal keys the last counts.
-pub(super) fn last<'a>(map: &'a Map, key: &str) -> Option<&'a Value> {
-    let found = map.iter().rev().find(|(name, _)| name == key);
-    found.map(|(_, value)| value)
 }
 
 #[cfg(test)]

@@ -8,12 +8,12 @@ use super::Vault;
 use super::auth::{Login, Method};
 use super::cache::Cache;
 use super::credential::Proof;
-use super::reply::{Asked, last};
+use super::reply::Asked;
 use crate::backends::{Error, ErrorKind};
 use crate::clients::http::{Call, Response};
 use crate::clients::retry::is_worth_retrying;
 use crate::clients::vault::strike;
-use crate::secret::{Map, Text, Value};
+use crate::secret::{Map, Text, Value, last};
 
 /// A cached token that lives no longer than so many seconds is not used.
 const SHORTEST_LIFE: f64 = 10.0;

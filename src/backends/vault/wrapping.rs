@@ -5,11 +5,11 @@ use tokio::time::Instant;
 
 use super::Vault;
 use super::auth::{Login, json};
-use super::reply::{Asked, last};
+use super::reply::Asked;
 use crate::backends::{Error, ErrorKind};
 use crate::clients::http::Call;
 use crate::clients::vault::strike;
-use crate::secret::{Map, Text, Value};
+use crate::secret::{Map, Text, Value, last};
 
 /// Vault's words for a token that is not there any more. It gives the status 400 for other faults too, and the words
 /// decide only how the refusal is told.
