@@ -6,6 +6,7 @@
 mod aws;
 #[cfg(feature = "azure")]
 mod azurekeyvault;
+mod delineasecretserver;
 mod env;
 mod file;
 #[cfg(feature = "gcp")]

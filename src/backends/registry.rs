@@ -42,6 +42,7 @@ pub const TYPES: &[Type] = &[
     super::aws::parameters::TYPE,
     #[cfg(feature = "azure")]
     super::azurekeyvault::TYPE,
+    super::delineasecretserver::TYPE,
     super::env::TYPE,
     super::file::TYPE,
     #[cfg(feature = "gcp")]
@@ -56,7 +57,6 @@ pub const ENCRYPTED: &str = super::sops::TYPE.name;
 /// Stores of AVP's that are still to come.
 pub const NOT_YET: &[&str] = &[
     "1passwordconnect",
-    "delineasecretserver",
     "ibmsecretsmanager",
     "keepersecretsmanager",
     "kubernetessecret",

@@ -10,6 +10,7 @@ mod logins;
 mod manifests;
 mod modifiers;
 mod server;
+mod services;
 mod settings;
 mod sops;
 mod stores;

@@ -116,6 +116,7 @@ fn settings_on_all_pages_are_good() {
             .file("client.pem", &certificates.client_pem)
             .file("client.key", &certificates.client_key_pem)
             // What the pages leave to the environment.
+            .env("AVP_DELINEA_PASSWORD", "p")
             .env("AVP_SECRET_ID", "s")
             .env("VAULT_TOKEN", "t")
             .stdin("kind: X\n")

@@ -17,6 +17,7 @@ const EFFECTS: &[(&str, &str, &str)] = {
     const AZURE: &str = "tests/it/clouds/azure.rs";
     const BAD_INPUT: &str = "tests/it/vault/bad_input.rs";
     const CACHE: &str = "tests/it/vault/cache.rs";
+    const DELINEA: &str = "tests/it/stores/delineasecretserver.rs";
     const GCP: &str = "tests/it/clouds/gcp.rs";
     const LOGINS: &str = "tests/it/vault/logins.rs";
     const NETWORK: &str = "tests/it/vault/network.rs";
@@ -149,6 +150,26 @@ const EFFECTS: &[(&str, &str, &str)] = {
             "VAULT_HEADERS",
             NETWORK,
             "headers_of_the_settings_go_with_every_request",
+        ),
+        (
+            "AVP_DELINEA_URL",
+            DELINEA,
+            "an_application_says_not_where_the_password_goes",
+        ),
+        (
+            "AVP_DELINEA_USER",
+            DELINEA,
+            "a_login_that_fails_is_made_once",
+        ),
+        (
+            "AVP_DELINEA_PASSWORD",
+            DELINEA,
+            "a_login_that_fails_is_made_once",
+        ),
+        (
+            "AVP_DELINEA_DOMAIN",
+            DELINEA,
+            "a_login_that_fails_is_made_once",
         ),
         (
             "AWS_REGION",

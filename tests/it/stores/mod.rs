@@ -11,6 +11,7 @@ mod awssecretsmanager;
 mod awsssm;
 #[cfg(feature = "azure")]
 mod azurekeyvault;
+mod delineasecretserver;
 #[cfg(feature = "gcp")]
 mod gcpsecretmanager;
 mod together;
@@ -182,7 +183,6 @@ fn manifest(references: &[String]) -> String {
 }
 
 /// The rendering of the first example of a page.
-#[cfg(any(feature = "aws", feature = "azure", feature = "gcp"))]
 fn example(page: &str) -> Program {
     let (_, rest) = page.split_once("```yaml\n").unwrap();
     let (manifest, _) = rest.split_once("```").unwrap();

@@ -13,6 +13,12 @@ const STORES: &[(&str, &Store, usize, usize)] = &[
     ("awsssm", &super::awsssm::STORE, 1, 0),
     #[cfg(feature = "azure")]
     ("azurekeyvault", &super::azurekeyvault::STORE, 5, 2),
+    (
+        "delineasecretserver",
+        &super::delineasecretserver::STORE,
+        5,
+        1,
+    ),
     #[cfg(feature = "gcp")]
     ("gcpsecretmanager", &super::gcpsecretmanager::STORE, 5, 1),
     ("vault", &super::vault::STORE, 5, 1),
@@ -26,9 +32,10 @@ fn each_is_asked_for_its_own_and_no_more() {
         .env("SSL_CERT_FILE", "ca.pem");
     let mut servers = Vec::new();
     for (name, store, _, _) in STORES {
-        let server = match store.tls {
-            true => Server::start_tls(certificates.server(), store.answer),
-            false => Server::start(store.answer),
+        let server = if store.tls {
+            Server::start_tls(certificates.server(), store.answer)
+        } else {
+            Server::start(store.answer)
         };
         let references: Vec<String> = (0..5).map(store.numbered).collect();
         program = (store.settings)(program, &server.url())
