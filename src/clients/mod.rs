@@ -12,6 +12,7 @@ pub mod cloud;
 #[cfg(feature = "gcp")]
 pub mod gcp;
 pub mod http;
+pub mod jwt;
 pub mod login;
 pub mod proxy;
 pub mod rate;

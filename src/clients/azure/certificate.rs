@@ -6,17 +6,17 @@ use std::time::{Duration, SystemTime};
 
 use async_trait::async_trait;
 use aws_lc_rs::rand::{self, SystemRandom};
-use aws_lc_rs::signature::{RSA_PSS_SHA256, RsaKeyPair};
 use azure_core::error::{Error, ErrorKind};
 use azure_core::http::ClientMethodOptions;
 use azure_identity::ClientAssertion;
 use base64::Engine as _;
 use base64::prelude::{BASE64_STANDARD, BASE64_URL_SAFE_NO_PAD};
+use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject as _;
-use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use serde_json::json;
 use sha2::{Digest as _, Sha256};
 
+use crate::clients::jwt::Signer;
 use crate::secret::Text;
 
 /// How long a statement is good.
@@ -24,8 +24,7 @@ const LIFE: Duration = Duration::from_mins(10);
 
 /// Makes statements that an application is who it is.
 pub(super) struct Assertion {
-    key: RsaKeyPair,
-    header: String,
+    signer: Signer,
     audience: String,
     client: String,
 }
@@ -45,13 +44,6 @@ impl Assertion {
         let own = certificates
             .first()
             .ok_or("there is no certificate in PEM form in it; openssl pkcs12 -nodes makes one")?;
-        let key = PrivateKeyDer::from_pem_slice(pem.expose())
-            .map_err(|_| "there is no private key in it without a password")?;
-        let key = match &key {
-            PrivateKeyDer::Pkcs8(der) => RsaKeyPair::from_pkcs8(der.secret_pkcs8_der()),
-            PrivateKeyDer::Pkcs1(der) => RsaKeyPair::from_der(der.secret_pkcs1_der()),
-            _ => return Err("its private key is not RSA"),
-        };
         let thumbprint = BASE64_URL_SAFE_NO_PAD.encode(Sha256::digest(own));
         let mut header = json!({"alg": "PS256", "typ": "JWT", "x5t#S256": thumbprint});
         if send {
@@ -61,8 +53,7 @@ impl Assertion {
                 .collect();
         }
         Ok(Self {
-            key: key.map_err(|_| "its private key is not RSA")?,
-            header: BASE64_URL_SAFE_NO_PAD.encode(header.to_string()),
+            signer: Signer::new(pem, &header)?,
             audience: format!(
                 "{}/{tenant}/oauth2/v2.0/token",
                 authority.trim_end_matches('/')
@@ -72,26 +63,15 @@ impl Assertion {
     }
 
     fn sign(&self, now: Duration) -> Option<String> {
-        let random = SystemRandom::new();
-        let id: [u8; 16] = rand::generate(&random).ok()?.expose();
-        let claims = json!({
+        let id: [u8; 16] = rand::generate(&SystemRandom::new()).ok()?.expose();
+        self.signer.sign(&json!({
             "aud": self.audience,
             "iss": self.client,
             "sub": self.client,
             "jti": BASE64_URL_SAFE_NO_PAD.encode(id),
             "nbf": now.as_secs(),
             "exp": (now + LIFE).as_secs(),
-        });
-        let claims = BASE64_URL_SAFE_NO_PAD.encode(claims.to_string());
-        let text = format!("{}.{claims}", self.header);
-        let mut signature = vec![0; self.key.public_modulus_len()];
-        self.key
-            .sign(&RSA_PSS_SHA256, &random, text.as_bytes(), &mut signature)
-            .ok()?;
-        Some(format!(
-            "{text}.{}",
-            BASE64_URL_SAFE_NO_PAD.encode(signature)
-        ))
+        }))
     }
 }
 
