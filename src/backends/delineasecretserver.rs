@@ -12,8 +12,9 @@ use reqwest::Url;
 use tokio::time::Instant;
 
 use super::registry::{SettingsError, Type};
-use super::{Answer, Backend, Error, ErrorKind, FetchContext, Keys, Request, object};
-use crate::clients::Address;
+use super::{
+    Answer, Backend, Error, ErrorKind, FetchContext, Keys, Request, object, own_address, required,
+};
 use crate::clients::http::Call;
 use crate::clients::login::Login;
 use crate::clients::rest::{self, Service, bearer};
@@ -56,18 +57,12 @@ struct SecretServer {
 }
 
 fn open(options: &Options, environment: &Environment) -> Result<Arc<dyn Backend>, SettingsError> {
-    let (Some(address), Some(user), Some(password)) = (
-        own_address(options),
-        options.text(USER),
-        options.text(PASSWORD),
-    ) else {
+    let address = own_address(options, URL, "https://vault.example.com/SecretServer")?;
+    let (Some(address), Some(user), Some(password)) =
+        (address, options.text(USER), options.text(PASSWORD))
+    else {
         return Err(missing(options));
     };
-    let address = Address::parse(address).map_err(|error| {
-        SettingsError::new(format!("{URL} cannot be used: {error}"))
-            .about(URL)
-            .hint("for example https://vault.example.com/SecretServer")
-    })?;
     let words = &["/errorCode", "/error", "/message"];
     let service = Service::new(NAME, address, words, Tls::default(), environment);
     Ok(Arc::new(SecretServer {
@@ -79,25 +74,14 @@ fn open(options: &Options, environment: &Environment) -> Result<Arc<dyn Backend>
     }))
 }
 
-/// The password goes there, so that only the operator may say it.
-fn own_address(options: &Options) -> Option<&str> {
-    let text = options.text(URL)?.trim();
-    (!options.is_set_by_application(URL)).then_some(text)
-}
-
-/// AVP's words.
 fn missing(options: &Options) -> SettingsError {
-    let message = format!("{URL}, {USER} and {PASSWORD} are required for Delinea Secret Server");
-    let error = SettingsError::new(message);
+    let error = required(options, [URL, USER, PASSWORD], "Delinea Secret Server");
     if options.is_set_by_application(URL) {
         return error.about(URL).hint(format!(
             "{URL} says where the password goes: an application cannot set it (ARGOCD_ENV_), only the operator"
         ));
     }
-    let unset = [URL, USER, PASSWORD];
-    let unset = unset.into_iter().filter(|key| options.text(key).is_none());
-    let unset = unset.collect::<Vec<_>>().join(" and ");
-    error.hint(format!("set {unset}"))
+    error
 }
 
 impl Backend for SecretServer {
@@ -240,14 +224,9 @@ fn no_number(path: &str) -> Error {
 }
 
 fn no_login(error: Error) -> Error {
-    let is_denied = error.kind == ErrorKind::Denied;
-    let error = error.below(format!("the login to {NAME} failed"));
-    if is_denied {
-        return error.with_hint(format!(
-            "check {USER}, {PASSWORD} and {DOMAIN}; the user needs no second factor, and web services must be switched on"
-        ));
-    }
-    error
+    error.of_login(NAME, format!(
+        "check {USER}, {PASSWORD} and {DOMAIN}; the user needs no second factor, and web services must be switched on"
+    ))
 }
 
 /// With AVP's leading phrase.

@@ -15,7 +15,7 @@ use serde::Deserialize;
 use tokio::time::Instant;
 
 use super::registry::{SettingsError, Type};
-use super::{Answer, Backend, Error, ErrorKind, FetchContext, Keys, Request, object};
+use super::{Answer, Backend, Error, ErrorKind, FetchContext, Keys, Request, object, own_address};
 use crate::clients::Address;
 use crate::clients::gcp::{Gcp, Service, crc32c};
 use crate::env::{Environment, Options};
@@ -55,23 +55,9 @@ struct SecretManager {
 fn open(options: &Options, environment: &Environment) -> Result<Arc<dyn Backend>, SettingsError> {
     Ok(Arc::new(SecretManager {
         gcp: Arc::new(Gcp::new(options, environment, None)),
-        endpoint: endpoint(options)?,
+        endpoint: own_address(options, ENDPOINT, "https://secretmanager.googleapis.com")?,
         services: Mutex::default(),
     }))
-}
-
-/// A token goes there, so that only the operator may say it.
-fn endpoint(options: &Options) -> Result<Option<Address>, SettingsError> {
-    let text = options
-        .text(ENDPOINT)
-        .filter(|_| !options.is_set_by_application(ENDPOINT));
-    let wrong = |error| {
-        SettingsError::new(format!("{ENDPOINT} cannot be used: {error}"))
-            .about(ENDPOINT)
-            .hint("for example https://secretmanager.googleapis.com")
-    };
-    text.map(|text| Address::parse(text.trim()).map_err(wrong))
-        .transpose()
 }
 
 impl Backend for SecretManager {

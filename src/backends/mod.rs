@@ -15,6 +15,7 @@ pub mod pool;
 pub mod registry;
 mod sops;
 mod vault;
+mod yandexcloudlockbox;
 
 use std::collections::BTreeSet;
 use std::fmt;
@@ -24,8 +25,9 @@ use futures::future::{BoxFuture, join_all};
 use tokio::time::Instant;
 
 use self::registry::SettingsError;
-use crate::clients::{cloud, http};
+use crate::clients::{Address, cloud, http};
 use crate::diagnostics::{Explain, Fault};
+use crate::env::Options;
 use crate::files::Files;
 use crate::secret::{Map, SecretId, Text, Value, last};
 use crate::sops::{Keyring, TreePath};
@@ -218,6 +220,17 @@ impl Error {
         self
     }
 
+    /// The same as the failure of a login, with what to try if it was refused.
+    #[must_use]
+    fn of_login(self, service: &str, hint: impl Into<String>) -> Self {
+        let is_denied = self.kind == ErrorKind::Denied;
+        let error = self.below(format!("the login to {service} failed"));
+        if is_denied {
+            return error.with_hint(hint);
+        }
+        error
+    }
+
     /// The same with a cause below the message.
     #[must_use]
     pub fn with_cause(mut self, cause: impl fmt::Display) -> Self {
@@ -232,6 +245,37 @@ fn object(body: &Text) -> Option<Map> {
         Some(Ok(Value::Map(map))) => Some(map),
         _ => None,
     }
+}
+
+/// The address in a setting. Credentials go there, so that only the operator may say it.
+fn own_address(
+    options: &Options,
+    key: &'static str,
+    example: &str,
+) -> Result<Option<Address>, SettingsError> {
+    let text = options
+        .text(key)
+        .filter(|_| !options.is_set_by_application(key));
+    let wrong = |error| {
+        SettingsError::new(format!("{key} cannot be used: {error}"))
+            .about(key)
+            .hint(format!("for example {example}"))
+    };
+    text.map(|text| Address::parse(text.trim()).map_err(wrong))
+        .transpose()
+}
+
+/// Some of these settings are missing. AVP's words.
+fn required<const N: usize>(options: &Options, keys: [&str; N], by: &str) -> SettingsError {
+    let unset = keys.into_iter().filter(|key| options.text(key).is_none());
+    let unset: Vec<_> = unset.collect();
+    let all = keys.join(", ");
+    let all = match all.rsplit_once(", ") {
+        Some((first, last)) => format!("{first} and {last} are"),
+        None => format!("{all} is"),
+    };
+    let error = SettingsError::new(format!("{all} required for {by}"));
+    error.hint(format!("set {}", unset.join(" and ")))
 }
 
 impl fmt::Display for Error {

@@ -49,6 +49,7 @@ pub const TYPES: &[Type] = &[
     super::gcpsecretmanager::TYPE,
     super::sops::TYPE,
     super::vault::TYPE,
+    super::yandexcloudlockbox::TYPE,
 ];
 
 /// The type whose backends have the keys of encrypted documents.
@@ -60,7 +61,6 @@ pub const NOT_YET: &[&str] = &[
     "ibmsecretsmanager",
     "keepersecretsmanager",
     "kubernetessecret",
-    "yandexcloudlockbox",
 ];
 
 /// The type by its exact name.

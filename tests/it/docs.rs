@@ -15,6 +15,7 @@ use manifuse::diagnostics::Source;
 use manifuse::files::{FileError, Files};
 use manifuse::inject::{self, CollectOptions, RenderContext};
 use manifuse::secret::{Map, Number, Value};
+use rcgen::{KeyPair, PKCS_RSA_SHA256};
 
 use crate::support::certificates::Certificates;
 use crate::support::kube_yaml;
@@ -95,6 +96,8 @@ fn manifests_on_other_pages_hold_references() {
 #[test]
 fn settings_on_all_pages_are_good() {
     let certificates = Certificates::new(&[]);
+    let rsa_key = KeyPair::generate_for(&PKCS_RSA_SHA256).unwrap();
+    let rsa_key = rsa_key.serialize_pem();
     let mut seen = 0;
     for block in pages().iter().flat_map(|page| blocks(page)) {
         let is_settings = block
@@ -118,6 +121,7 @@ fn settings_on_all_pages_are_good() {
             // What the pages leave to the environment.
             .env("AVP_DELINEA_PASSWORD", "p")
             .env("AVP_SECRET_ID", "s")
+            .env("AVP_YCL_PRIVATE_KEY", &rsa_key)
             .env("VAULT_TOKEN", "t")
             .stdin("kind: X\n")
             .run();

@@ -19,6 +19,7 @@ const EFFECTS: &[(&str, &str, &str)] = {
     const CACHE: &str = "tests/it/vault/cache.rs";
     const DELINEA: &str = "tests/it/stores/delineasecretserver.rs";
     const GCP: &str = "tests/it/clouds/gcp.rs";
+    const LOCKBOX: &str = "tests/it/stores/yandexcloudlockbox.rs";
     const LOGINS: &str = "tests/it/vault/logins.rs";
     const NETWORK: &str = "tests/it/vault/network.rs";
     const READ: &str = "tests/it/vault/read.rs";
@@ -150,6 +151,21 @@ const EFFECTS: &[(&str, &str, &str)] = {
             "VAULT_HEADERS",
             NETWORK,
             "headers_of_the_settings_go_with_every_request",
+        ),
+        (
+            "AVP_YCL_KEY_ID",
+            LOCKBOX,
+            "a_statement_of_another_key_or_account_is_refused",
+        ),
+        (
+            "AVP_YCL_SERVICE_ACCOUNT_ID",
+            LOCKBOX,
+            "a_statement_of_another_key_or_account_is_refused",
+        ),
+        (
+            "AVP_YCL_PRIVATE_KEY",
+            LOCKBOX,
+            "a_statement_of_another_key_or_account_is_refused",
         ),
         (
             "AVP_DELINEA_URL",

@@ -177,9 +177,9 @@ pub const VARIABLES: &[Variable] = &[
     ),
     not_yet("AVP_IBM_API_KEY", "ibmsecretsmanager", "the API key"),
     not_yet("AVP_IBM_INSTANCE_URL", "ibmsecretsmanager", "the address"),
-    not_yet("AVP_YCL_KEY_ID", LOCKBOX, "the key's id"),
-    not_yet("AVP_YCL_SERVICE_ACCOUNT_ID", LOCKBOX, "the service account"),
-    not_yet("AVP_YCL_PRIVATE_KEY", LOCKBOX, "the key"),
+    setting("AVP_YCL_KEY_ID", LOCKBOX, "the key's id"),
+    setting("AVP_YCL_SERVICE_ACCOUNT_ID", LOCKBOX, "the service account"),
+    secret("AVP_YCL_PRIVATE_KEY", LOCKBOX, "the key"),
     not_yet("AVP_KEEPER_CONFIG_PATH", KEEPER, "the device's file"),
     not_yet("KSM_HOSTNAME", KEEPER, "the host, over the file's"),
     not_yet(
@@ -537,6 +537,16 @@ pub const VARIABLES: &[Variable] = &[
         "MANIFUSE_VAULT_DNS_SERVER",
         "vault",
         "whom to ask for SRV records",
+    ),
+    setting(
+        "MANIFUSE_YANDEX_IAM_ENDPOINT",
+        LOCKBOX,
+        "the address to log in at",
+    ),
+    setting(
+        "MANIFUSE_YANDEX_LOCKBOX_ENDPOINT",
+        LOCKBOX,
+        "the address to ask for all secrets",
     ),
     setting(
         "MANIFUSE_ENV_PREFIX",

@@ -1,5 +1,6 @@
 //! Stores that are asked with a user's or a device's own credentials: servers that refuse, repeat what they were sent, or talk nonsense.
 
+use rcgen::{KeyPair, PKCS_RSA_SHA256};
 use serde_json::json;
 
 use crate::support::server::{Reply, Request};
@@ -98,10 +99,70 @@ fn secret_server() -> Vec<Case> {
     ]
 }
 
+#[test]
+fn secrets_of_lockbox() {
+    check(&lockbox());
+}
+
+fn with_key(what: &'static str, code: i32, says: &'static str) -> Case {
+    let key = KeyPair::generate_for(&PKCS_RSA_SHA256).unwrap();
+    case(what, code, says)
+        .value("<yandexcloudlockbox:e6q#password>")
+        .env("AVP_YCL_KEY_ID", "ajekey")
+        .env("AVP_YCL_SERVICE_ACCOUNT_ID", "aje")
+        .env("AVP_YCL_PRIVATE_KEY", key.serialize_pem())
+        .env("MANIFUSE_YANDEX_IAM_ENDPOINT", URL)
+        .env("MANIFUSE_YANDEX_LOCKBOX_ENDPOINT", URL)
+}
+
+fn lockbox() -> Vec<Case> {
+    vec![
+        with_key(
+            "a login to Yandex is refused",
+            3,
+            "the login to Yandex Cloud failed",
+        )
+        .answers(|_| Reply::new(401, BODY)),
+        with_key(
+            "a login to Yandex is nonsense",
+            1,
+            "answered the login without a token",
+        )
+        .answers(|_| Reply::json(200, json!({"iamToken": [TOKEN]}).to_string())),
+        with_key("Lockbox refuses", 3, "Bearer [redacted]").answers(|request| {
+            granted(request).unwrap_or_else(|sent| {
+                Reply::json(403, json!({"code": 7, "message": sent}).to_string())
+            })
+        }),
+        with_key(
+            "Lockbox talks nonsense",
+            1,
+            "answered for the secret e6q is not one",
+        )
+        .answers(|request| {
+            let entry = json!({"key": "password", "binaryValue": format!("{VALUE}!")});
+            let body = json!({"entries": [entry]});
+            granted(request).unwrap_or_else(|_| Reply::json(200, body.to_string()))
+        }),
+        with_key("a secret of Lockbox has no such entry", 1, "has no key").answers(|request| {
+            let body = json!({"entries": [{"key": "user", "textValue": VALUE}]});
+            granted(request).unwrap_or_else(|_| Reply::json(200, body.to_string()))
+        }),
+        with_key("a key that is none", 2, "private key parsing failed")
+            .env("AVP_YCL_PRIVATE_KEY", CREDENTIAL),
+        with_key(
+            "an endpoint that is none",
+            2,
+            "MANIFUSE_YANDEX_IAM_ENDPOINT cannot be used",
+        )
+        .env("MANIFUSE_YANDEX_IAM_ENDPOINT", SETTING),
+    ]
+}
+
 /// A token for who asks for one; else the header that was sent.
 fn granted(request: &Request) -> Result<Reply, String> {
-    if request.target == "/oauth2/token" {
-        let grant = json!({"access_token": TOKEN, "expires_in": 1199});
+    if ["/oauth2/token", "/iam/v1/tokens"].contains(&request.target.as_str()) {
+        let grant = json!({"access_token": TOKEN, "expires_in": 1199, "iamToken": TOKEN});
         return Ok(Reply::json(200, grant.to_string()));
     }
     let sent = request.header("authorization");

@@ -16,6 +16,7 @@ mod delineasecretserver;
 mod gcpsecretmanager;
 mod together;
 mod vault;
+mod yandexcloudlockbox;
 
 use std::collections::BTreeSet;
 use std::fmt::Write as _;

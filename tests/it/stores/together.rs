@@ -22,6 +22,12 @@ const STORES: &[(&str, &Store, usize, usize)] = &[
     #[cfg(feature = "gcp")]
     ("gcpsecretmanager", &super::gcpsecretmanager::STORE, 5, 1),
     ("vault", &super::vault::STORE, 5, 1),
+    (
+        "yandexcloudlockbox",
+        &super::yandexcloudlockbox::STORE,
+        5,
+        1,
+    ),
 ];
 
 #[test]
