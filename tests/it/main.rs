@@ -59,6 +59,7 @@ mod sops_keys;
 mod sops_layout;
 #[cfg(test)]
 mod sops_pgp;
+mod sops_private;
 #[cfg(test)]
 mod sops_transit;
 #[cfg(test)]

@@ -1,7 +1,7 @@
 //! Files as the `sops` commands take them: where they are, which format they have, and their keys.
 
 use std::ffi::OsStr;
-use std::io::Read as _;
+use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -133,10 +133,7 @@ pub(super) fn read_bytes(
     if let Some(file) = file {
         return read_file(&process.folder.join(file), &file.to_string_lossy());
     }
-    let mut bytes = Vec::new();
-    let read = process.stdin.take(DEFAULT_LIMIT).read_to_end(&mut bytes);
-    read.map_err(|error| unreadable("standard input", Code::CannotRead, &error))?;
-    Ok(bytes)
+    read_all(&mut *process.stdin, "standard input", DEFAULT_LIMIT)
 }
 
 fn read_file(path: &Path, name: &str) -> Result<Vec<u8>, Failure> {
@@ -144,10 +141,20 @@ fn read_file(path: &Path, name: &str) -> Result<Vec<u8>, Failure> {
         let error = Diagnostic::error(Fault::Input, format!("there is no file {name}"));
         return Err(Failure::new(Code::NoFile, error));
     }
+    match std::fs::File::open(path) {
+        Ok(file) => read_all(file, name, DEFAULT_LIMIT),
+        Err(error) => Err(unreadable(name, Code::CannotRead, &error)),
+    }
+}
+
+fn read_all(from: impl Read, name: &str, limit: u64) -> Result<Vec<u8>, Failure> {
     let mut bytes = Vec::new();
-    let read =
-        std::fs::File::open(path).and_then(|file| file.take(DEFAULT_LIMIT).read_to_end(&mut bytes));
-    read.map_err(|error| unreadable(name, Code::CannotRead, &error))?;
+    let read = from.take(limit + 1).read_to_end(&mut bytes);
+    let size = read.map_err(|error| unreadable(name, Code::CannotRead, &error))?;
+    if size as u64 > limit {
+        let message = format!("{name} is larger than {limit} bytes");
+        return Err(Failure::input(Code::CannotRead, message));
+    }
     Ok(bytes)
 }
 
@@ -220,4 +227,15 @@ pub(super) fn layout(common: &Common, process: &Process<'_>) -> Layout {
     let mut layout = config.map(|config| config.layout()).unwrap_or_default();
     layout.yaml_indent = common.indent.unwrap_or(layout.yaml_indent);
     layout
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_too_large_is_refused_and_not_cut() {
+        assert_eq!(read_all(&b"1234"[..], "f", 4).ok().unwrap(), b"1234");
+        assert!(read_all(&b"12345"[..], "f", 4).is_err());
+    }
 }

@@ -30,10 +30,11 @@ pub(super) fn decrypt(key: &SecretKey, sealed: &Mpi) -> Option<Zeroizing<Vec<u8>
 /// A key for AWS-LC, if it takes it.
 fn fast(key: &SecretKey) -> Option<Pkcs1PrivateDecryptingKey> {
     let public = RsaPublicParams::from(key).key;
-    let (d, p, q, _) = key.to_bytes();
-    let [d, p, q] = [d, p, q].map(|number| BigUint::from_bytes_be(&Zeroizing::new(number)));
-    let (n, e) = (public.n().clone(), public.e().clone());
-    let key = RsaPrivateKey::from_components(n, e, d, vec![p, q]).ok()?;
+    let (exponent, p, q, _) = key.to_bytes();
+    let [exponent, p, q] =
+        [exponent, p, q].map(|number| BigUint::from_bytes_be(&Zeroizing::new(number)));
+    let (modulus, public) = (public.n().clone(), public.e().clone());
+    let key = RsaPrivateKey::from_components(modulus, public, exponent, vec![p, q]).ok()?;
     let key = PrivateDecryptingKey::from_pkcs8(key.to_pkcs8_der().ok()?.as_bytes()).ok()?;
     Pkcs1PrivateDecryptingKey::new(key).ok()
 }
