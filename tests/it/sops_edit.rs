@@ -57,7 +57,7 @@ fn sessions_that_write_nothing() {
     for (script, code, message) in [
         ("true", 200, "the file has not changed"),
         ("echo x >> $1; exit 3", 201, "exit status: 3"),
-        ("echo '\t- }' >> $1", 2, "a.yaml:"),
+        ("echo '\t- }' >> $1", 2, "a.yaml in the editor:"),
         (
             "echo 'sops: x' >> $1",
             203,

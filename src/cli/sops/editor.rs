@@ -107,7 +107,11 @@ impl Session {
         match status {
             _ if self.folder.is_signalled() => Err(cancelled()),
             Ok(status) if status.success() => Ok(()),
-            Ok(status) => Err(no_editor(&status.to_string())),
+            Ok(status) => Err(Failure::new(
+                Code::NoEditor,
+                Diagnostic::error(Fault::Input, "the editor failed, so nothing is written")
+                    .with_cause(status.to_string()),
+            )),
             Err(error) => Err(no_editor(&io_reason(&error))),
         }
     }

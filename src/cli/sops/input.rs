@@ -22,6 +22,8 @@ use crate::sops::{
 pub(super) struct Input {
     pub(super) source: Arc<Source>,
     pub(super) format: Format,
+    /// Whether nothing told the format.
+    is_guess: bool,
 }
 
 impl Input {
@@ -44,7 +46,12 @@ impl Input {
             )
         })?;
         let source = Arc::new(Source::new(name, text));
-        Ok(Self { source, format })
+        let is_guess = file.is_none() && named.is_none() && chosen(input_type).is_none();
+        Ok(Self {
+            source,
+            format,
+            is_guess,
+        })
     }
 
     /// Reads the file that flags name.
@@ -88,7 +95,12 @@ impl Input {
     /// Takes the file apart.
     pub(super) fn parse(&self) -> Result<Encrypted<'_>, Failure> {
         let encrypted = Encrypted::parse(self.source.text(), self.format);
-        encrypted.map_err(|error| self.failure(&error))
+        encrypted.map_err(|error| match error {
+            Error::Syntax(_) if self.is_guess => self.failure(&error).with_hint(
+                "standard input was read as binary, which is JSON: --input-type says otherwise",
+            ),
+            _ => self.failure(&error),
+        })
     }
 
     /// What is wrong with the file.
@@ -190,6 +202,8 @@ pub(super) fn keyring(order: Option<&str>, process: &Process<'_>) -> Result<Keyr
 
 /// The `.sops.yaml` that counts, and the folder from which it sees paths.
 pub(super) struct FoundConfig {
+    /// Its path as messages call it.
+    pub(super) name: String,
     pub(super) folder: PathBuf,
     pub(super) text: String,
 }
@@ -213,10 +227,12 @@ pub(super) fn find_config(
     let Some(path) = path else {
         return Ok(None);
     };
-    let text = std::fs::read_to_string(&path)
-        .map_err(|error| unreadable(&path.display().to_string(), Code::Generic, &error))?;
+    let name = path.strip_prefix(&process.folder).unwrap_or(&path);
+    let name = name.display().to_string();
+    let text =
+        std::fs::read_to_string(&path).map_err(|error| unreadable(&name, Code::Generic, &error))?;
     let folder = path.parent().unwrap_or(Path::new("/")).to_owned();
-    Ok(Some(FoundConfig { folder, text }))
+    Ok(Some(FoundConfig { name, folder, text }))
 }
 
 /// How files are to be laid out: by a flag, else by the configuration. One that is broken decides nothing here, since
