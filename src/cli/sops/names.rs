@@ -85,8 +85,11 @@ pub(in crate::cli) fn arranged(arguments: &[OsString]) -> Vec<OsString> {
         // Nobody edits two files, or a new one of such a name: it is a command, mistyped or not there.
         let has_another = next.first().is_some_and(|next| !is_flag(next));
         let is_command = has_another || NOT_HERE.iter().any(|name| word == name);
-        let edit = || "edit".into();
-        command = Some(is_command.then(|| word.clone()).unwrap_or_else(edit));
+        command = Some(if is_command {
+            word.clone()
+        } else {
+            "edit".into()
+        });
     }
     [name]
         .into_iter()

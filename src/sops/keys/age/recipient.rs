@@ -14,9 +14,10 @@ const BROKEN: &str = "a letter is missing or wrong";
 pub(in super::super) fn check(recipient: &str) -> Result<(), Error> {
     parse(recipient).map(drop).map_err(|reason| {
         let is_public = recipient.starts_with("age1") || recipient.starts_with("ssh-");
-        let shown: String = match is_public {
-            true => recipient.chars().take(100).collect(),
-            false => "a text".to_owned(),
+        let shown: String = if is_public {
+            recipient.chars().take(100).collect()
+        } else {
+            "a text".to_owned()
         };
         Error::Recipe(format!("{shown} is no age recipient: {reason}"))
     })
