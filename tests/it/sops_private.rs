@@ -16,10 +16,10 @@ fn program(args: &[&str]) -> Program {
 fn exec_file(flags: &[&str], command: &str) -> Run {
     let program = program(&[&["exec-file"], flags, &["a.yaml", command]].concat());
     let memory = program.folder().join("memory");
-    fs::create_dir(&memory).unwrap();
-    let program = program.env("XDG_RUNTIME_DIR", memory.to_str().unwrap());
+    fs::create_dir(&memory).expect("a new folder");
+    let program = program.env("XDG_RUNTIME_DIR", memory.to_str().expect("UTF-8"));
     let run = program.run();
-    let left: Vec<_> = fs::read_dir(&memory).unwrap().collect();
+    let left: Vec<_> = fs::read_dir(&memory).expect("a folder").collect();
     assert!(left.is_empty(), "{left:?}");
     run
 }
