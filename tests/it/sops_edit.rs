@@ -211,7 +211,8 @@ fn the_block_can_be_edited() {
 #[test]
 fn tools_that_run_sops() {
     let text = encrypted("values.yaml", PLAIN);
-    let plain = decrypted("values.yaml", &text);
+    // In a list, sops makes a comment behind an item one in front of it.
+    let plain = PLAIN.replace("    - a # first\n", "    # first\n    - a\n");
     for args in [
         &[
             "decrypt",
