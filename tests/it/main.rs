@@ -17,6 +17,7 @@ mod config;
 mod corpus;
 #[cfg(test)]
 mod docs;
+mod docs_shell;
 #[cfg(test)]
 mod examples;
 #[cfg(test)]
