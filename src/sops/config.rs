@@ -71,7 +71,7 @@ impl Config {
                 return recipe(rule).map(Some);
             }
         }
-        Err(wrong("no matching creation rules found"))
+        Err(Error::NoRule)
     }
 }
 

@@ -23,8 +23,11 @@ pub enum Error {
     /// There is a `sops` block already, so the text cannot be encrypted.
     #[error("a top-level entry is called sops: the file is encrypted already")]
     Encrypted,
+    /// The configuration has rules, and none is for this file. In sops's words, which people search for.
+    #[error("no matching creation rules found")]
+    NoRule,
     /// The configuration says something wrong.
-    #[error("the configuration .sops.yaml is wrong: {0}")]
+    #[error("the configuration is wrong: {0}")]
     Config(String),
     /// There is nothing to encrypt.
     #[error("the file holds no document")]
@@ -192,7 +195,7 @@ impl Explain for Error {
     fn hint(&self) -> Option<String> {
         let hint = match self {
             Self::NoMetadata => {
-                "encrypt the file with sops, or read it with a backend of type file"
+                "it is not encrypted: sops encrypt does that; a store of type file reads it as it is"
             }
             Self::NoKey(tried) => return tried.hint.clone(),
             Self::Wrap { hint, .. } => return hint.clone(),

@@ -22,11 +22,41 @@ use crate::support::kube_yaml;
 use crate::support::program::Program;
 use crate::support::tree::{self, Tree};
 
+#[test]
+fn links_lead_to_headings() {
+    let link = regex::Regex::new(r"\]\(([^()#:]*)#([^()]+)\)").expect("a good pattern");
+    let mut seen = 0;
+    for page in pages() {
+        let text = fs::read_to_string(root().join(&page)).unwrap();
+        for found in link.captures_iter(&text) {
+            let target = match &found[1] {
+                "" => page.clone(),
+                path => page.parent().unwrap().join(path),
+            };
+            let target = fs::read_to_string(root().join(target)).unwrap();
+            let mut headings = target.lines().filter(|line| line.starts_with('#'));
+            let is_there = headings.any(|heading| anchor(heading) == found[2]);
+            assert!(is_there, "{}: {}", page.display(), &found[0]);
+            seen += 1;
+        }
+    }
+    assert!(seen > 10, "only {seen} links");
+}
+
+/// What a heading is called in links.
+fn anchor(heading: &str) -> String {
+    let words = heading.trim_start_matches('#').trim().to_lowercase();
+    let kept = words
+        .chars()
+        .filter(|c| c.is_alphanumeric() || " -_".contains(*c));
+    kept.map(|c| if c == ' ' { '-' } else { c }).collect()
+}
+
 /// A fenced block: where it stands, the words behind the fence, the text.
-struct Block {
-    place: String,
-    kind: String,
-    text: String,
+pub(crate) struct Block {
+    pub(crate) place: String,
+    pub(crate) kind: String,
+    pub(crate) text: String,
 }
 
 #[test]
@@ -161,7 +191,7 @@ fn pages() -> Vec<PathBuf> {
     pages
 }
 
-fn blocks(page: &Path) -> Vec<Block> {
+pub(crate) fn blocks(page: &Path) -> Vec<Block> {
     let text = fs::read_to_string(root().join(page)).unwrap();
     let mut blocks = Vec::new();
     let mut open: Option<Block> = None;

@@ -9,11 +9,13 @@ use crate::sops_commands::odd_shape;
 use crate::sops_transit::transit;
 use crate::support::certificates::Certificates;
 use crate::support::key_server::Replay;
+use crate::support::kube_yaml;
 use crate::support::program::{Program, Run};
 use crate::support::server::{Reply, Request, Server};
 use crate::support::sigv4;
 use crate::support::sops_bundle::{Case, cases};
 use crate::support::sops_keys;
+use crate::support::tree::{Tree, differences};
 use crate::vault::tunnel;
 
 const CASES: &str = include_str!("../golden/sops/servers.txt");
@@ -136,6 +138,72 @@ fn what_a_service_opens_comes_out() {
             assert_eq!(stdout, String::from_utf8_lossy(expected), "{name}");
             assert_eq!(count, case.exchanges.len(), "{name}");
         }
+    }
+}
+
+/// A file of a case as a manifest: it gets a kind, with the same data key.
+fn manifest(case: &Case) -> String {
+    let replay = Replay::new(case.exchanges.clone());
+    let services = Services::start(move |request| replay.answer(request));
+    let file = case.file_name();
+    let args = ["sops", "set", &file, "[\"kind\"]", "\"Secret\""];
+    let program = services.prepared(case, Program::manifuse(args));
+    let run = program.run();
+    assert_eq!(run.code, Some(0), "{}: {}", case.name, run.stderr);
+    let text = std::fs::read_to_string(program.folder().join(file)).unwrap();
+    text.replace(&services.server.url(), RECORDED)
+}
+
+/// Encrypted manifests among plain ones, one of which wants a value of an encrypted file: the service is asked once for all.
+#[test]
+fn a_stream_is_decrypted_by_a_service() {
+    let mut seen = Vec::new();
+    let is_one = |case: &Case| case.format == "yaml" && !case.encrypted.contains("\n---\n");
+    for case in known().filter(|case| case.expect == "decrypt" && is_one(case)) {
+        let name = &case.name;
+        let replay = Replay::new(case.exchanges.clone());
+        let answers = replay.clone();
+        let services = Services::start(move |request| answers.answer(request));
+        let encrypted = manifest(&case).replace(RECORDED, &services.server.url());
+        let plain = "kind: ConfigMap\ndata: {a:  b} # stays\n";
+        let wanting = format!(
+            "kind: ConfigMap\ndata:\n  a: <sops:{}#kind>\n",
+            case.file_name()
+        );
+        let stream = format!("{plain}---\n{encrypted}---\n{wanting}");
+        let program = services
+            .prepared(&case, Program::manifuse(["generate", "stream.yaml"]))
+            .file("stream.yaml", stream)
+            .file(&case.file_name(), &encrypted)
+            .env("SOPS_HC_VAULT_ALLOWLIST", "all");
+        let run = program.run();
+        assert_eq!(
+            replay.strange(),
+            Vec::<String>::new(),
+            "{name}: {}",
+            run.stderr
+        );
+        assert_eq!((run.code, run.stderr.as_str()), (Some(0), ""), "{name}");
+        assert!(run.stdout.starts_with(plain.as_bytes()), "{name}");
+        let documents = kube_yaml::documents(&run.stdout).unwrap();
+        let mut expected: Json = serde_json::from_slice(case.json.as_ref().unwrap()).unwrap();
+        expected["kind"] = "Secret".into();
+        let lines = differences(&Tree::from(&expected), &documents[1]);
+        assert!(lines.is_empty(), "{name}:\n{}", lines.join("\n"));
+        let wanted = json!({"kind": "ConfigMap", "data": {"a": "Secret"}});
+        assert_eq!(documents[2], Tree::from(&wanted), "{name}");
+        let count = services.server.requests().len() + services.clouds.requests().len();
+        assert_eq!(count, case.exchanges.len(), "{name}");
+        seen.push(name.clone());
+    }
+    for (service, is_known) in [
+        ("aws", cfg!(feature = "aws")),
+        ("azure", cfg!(feature = "azure")),
+        ("gcp", cfg!(feature = "gcp")),
+        ("vault", true),
+    ] {
+        let has_case = seen.iter().any(|name| name.contains(service));
+        assert_eq!(has_case, is_known, "{service}: {seen:?}");
     }
 }
 

@@ -2,6 +2,7 @@
 
 mod age;
 mod commands;
+mod flips;
 mod pgp;
 mod random;
 

@@ -17,6 +17,7 @@ mod config;
 mod corpus;
 #[cfg(test)]
 mod docs;
+mod docs_shell;
 #[cfg(test)]
 mod examples;
 #[cfg(test)]
@@ -59,6 +60,7 @@ mod sops_keys;
 mod sops_layout;
 #[cfg(test)]
 mod sops_pgp;
+mod sops_private;
 #[cfg(test)]
 mod sops_transit;
 #[cfg(test)]

@@ -8,6 +8,7 @@ use regex::{Captures, Regex};
 
 use crate::support::program::Program;
 use crate::support::sops_bundle::{Case, cases};
+use crate::support::sops_files::sops;
 use crate::support::sops_keys;
 
 const COMMANDS: &str = include_str!("../golden/sops/commands.txt");
@@ -192,4 +193,61 @@ fn encrypt_as_sops_does() {
         }
     }
     assert!(failures.is_empty(), "{}", failures.join("\n"));
+}
+
+/// The place is in the configuration, not in the file that is encrypted.
+#[test]
+fn what_the_configuration_says_wrongly_is_shown_in_it() {
+    for (config, told) in [
+        (
+            "creation_rules:\n  - age: [\n",
+            &[" --> .sops.yaml:", "error: "][..],
+        ),
+        (
+            "creation_rules: 1\n",
+            &[
+                "the configuration is wrong: creation_rules is no list",
+                " --> .sops.yaml",
+            ],
+        ),
+        (
+            "creation_rules:\n  - path_regex: prod/\n    age: x\n",
+            &[
+                "no matching creation rules found",
+                "path_regex matches dev/a.yaml",
+                " --> .sops.yaml",
+            ],
+        ),
+        (
+            "creation_rules:\n  - age: AGE-SECRET-KEY-1CNRY\n",
+            &["it is a private key, whose public one age-keygen -y prints"],
+        ),
+    ] {
+        let program = sops(&["encrypt", "dev/a.yaml"]).file("dev/a.yaml", "a: b\n");
+        let run = program.file(".sops.yaml", config).run();
+        assert_eq!(run.code, Some(1), "{}", run.stderr);
+        for told in told {
+            assert!(run.stderr.contains(told), "{config}: {}", run.stderr);
+        }
+        assert!(!run.stderr.contains("CNRY"), "{}", run.stderr);
+    }
+}
+
+#[test]
+fn words_that_are_no_command_are_no_file_to_edit() {
+    for (args, told) in [
+        (&["decryt", "a.yaml"][..], "'decrypt'"),
+        (&["publish", "a.yaml"], "unrecognized subcommand 'publish'"),
+        (
+            &["completion", "bash"],
+            "unrecognized subcommand 'completion'",
+        ),
+        (&["keyservice"], "unrecognized subcommand 'keyservice'"),
+    ] {
+        let run = sops(args).file("a.yaml", "a: b\n").run();
+        assert_eq!(run.code, Some(1), "{}", run.stderr);
+        assert!(run.stderr.contains(told), "{args:?}: {}", run.stderr);
+    }
+    let run = sops(&["decrypt"]).stdin("a: b\n").run();
+    assert!(run.stderr.contains("--input-type"), "{}", run.stderr);
 }

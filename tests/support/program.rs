@@ -20,6 +20,7 @@ pub(crate) struct Program {
     args: Vec<String>,
     env: BTreeMap<String, String>,
     stdin: Vec<u8>,
+    stays_open: bool,
     folder: TempDir,
     name: &'static str,
 }
@@ -68,6 +69,7 @@ impl Program {
             ]
             .into(),
             stdin: Vec::new(),
+            stays_open: false,
             folder,
             name,
         }
@@ -95,6 +97,12 @@ impl Program {
     /// The same with that text on standard input.
     pub(crate) fn stdin(mut self, text: impl Into<Vec<u8>>) -> Self {
         self.stdin = text.into();
+        self
+    }
+
+    /// The same with a standard input that does not end.
+    pub(crate) fn stdin_stays_open(mut self) -> Self {
+        self.stays_open = true;
         self
     }
 
@@ -147,11 +155,14 @@ impl Program {
     fn end(&self, mut child: Child, stderr: thread::JoinHandle<Vec<u8>>) -> Run {
         let mut stdin = child.stdin.take().unwrap();
         let stdout = drain(child.stdout.take().unwrap());
-        let text = self.stdin.clone();
-        // A program that fails early closes its end: then the rest is not wanted.
-        let feed = thread::spawn(move || drop(stdin.write_all(&text)));
+        let (text, stays_open) = (self.stdin.clone(), self.stays_open);
+        let feed = thread::spawn(move || {
+            // A program that fails early closes its end: then the rest is not wanted.
+            drop(stdin.write_all(&text));
+            stays_open.then_some(stdin)
+        });
         let code = wait(&mut child);
-        feed.join().unwrap();
+        drop(feed.join().unwrap());
         Run {
             code,
             stdout: stdout.join().unwrap(),

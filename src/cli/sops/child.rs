@@ -1,19 +1,19 @@
 //! `exec-env` and `exec-file`: a command that sees decrypted values, which lie nowhere when it has ended.
 
 use std::ffi::OsStr;
-use std::fs::{self, File, OpenOptions, Permissions};
+use std::fs::{self, File};
 use std::io::Write as _;
 use std::os::unix::ffi::OsStrExt as _;
-use std::os::unix::fs::{OpenOptionsExt as _, PermissionsExt as _};
 use std::os::unix::process::{CommandExt as _, ExitStatusExt as _};
-use std::path::Path;
-use std::process::Command;
+use std::path::{Path, PathBuf};
+use std::process::{Command, ExitStatus};
 
 use zeroize::Zeroizing;
 
 use super::failure::{Code, Failure};
 use super::flags::{ExecEnv, ExecFile};
 use super::input::{self, Input};
+use super::private::PrivateFolder;
 use crate::cli::Process;
 use crate::diagnostics::{Diagnostic, Fault, io_reason};
 use crate::sops::MacCheck;
@@ -35,7 +35,7 @@ pub(super) fn exec_env(flags: &ExecEnv, process: &mut Process<'_>) -> Result<u8,
     if flags.same_process {
         return Err(not_run(&command.exec()));
     }
-    run(command)
+    command.status().map(code).map_err(|error| not_run(&error))
 }
 
 /// Runs a command on a decrypted file in a folder of its own. Gives the command's exit code.
@@ -47,26 +47,27 @@ pub(super) fn exec_file(flags: &ExecFile, process: &mut Process<'_>) -> Result<u
     let text = decrypted
         .write(format, layout)
         .map_err(|error| Failure::input(Code::CannotEmit, error.to_string()))?;
-    let folder = private_folders().tempdir();
-    let folder = folder.map_err(|error| not_run(&error))?;
-    let path = folder.path().join(&flags.filename);
-    if path.parent() != Some(folder.path()) {
+    let name = Path::new(&flags.filename);
+    if name.file_name() != Some(name.as_os_str()) {
         let message = "--filename is a name, not a path";
         return Err(Failure::new(
             Code::Generic,
             Diagnostic::error(Fault::Settings, message),
         ));
     }
-    let made = if flags.no_fifo {
-        private_file(&path, &text)
-    } else {
-        pipe(&path, text)
+    let run = || {
+        let folder = PrivateFolder::new(process)?;
+        let path = if flags.no_fifo {
+            folder.write(name.as_os_str(), &text)?
+        } else {
+            pipe(folder.path().join(name), text)?
+        };
+        let line = flags.command.replace("{}", &path.to_string_lossy());
+        let child = shell(line.as_ref(), process).spawn()?;
+        // It ends when it likes: only then nobody needs the file any more.
+        folder.wait(child, None)
     };
-    made.map_err(|error| not_run(&error))?;
-    let line = flags.command.replace("{}", &path.to_string_lossy());
-    let code = run(shell(line.as_ref(), process));
-    drop(folder);
-    code
+    run().map(code).map_err(|error| not_run(&error))
 }
 
 fn shell(line: &OsStr, process: &Process<'_>) -> Command {
@@ -83,12 +84,11 @@ pub(super) fn with_environment(program: &OsStr, process: &Process<'_>) -> Comman
     command
 }
 
-fn run(mut command: Command) -> Result<u8, Failure> {
-    let status = command.status().map_err(|error| not_run(&error))?;
+fn code(status: ExitStatus) -> u8 {
     let code = status
         .code()
         .unwrap_or_else(|| 128 + status.signal().unwrap_or_default());
-    Ok(u8::try_from(code).unwrap_or(1))
+    u8::try_from(code).unwrap_or(1)
 }
 
 fn not_run(error: &std::io::Error) -> Failure {
@@ -96,34 +96,16 @@ fn not_run(error: &std::io::Error) -> Failure {
     Failure::new(Code::Generic, diagnostic.with_cause(io_reason(error)))
 }
 
-/// Folders that only this user may look into, and that go with all that they hold.
-pub(super) fn private_folders() -> tempfile::Builder<'static, 'static> {
-    let mut folders = tempfile::Builder::new();
-    folders
-        .prefix(".sops")
-        .permissions(Permissions::from_mode(0o700));
-    folders
-}
-
-pub(super) fn private_file(path: &Path, text: &[u8]) -> std::io::Result<()> {
-    let mut file = OpenOptions::new()
-        .write(true)
-        .create_new(true)
-        .mode(0o600)
-        .open(path)?;
-    file.write_all(text)
-}
-
 /// A pipe with a name: what is written into it lies on no disk. The thread ends with the program if nobody reads.
-fn pipe(path: &Path, text: Zeroizing<Vec<u8>>) -> std::io::Result<()> {
+fn pipe(path: PathBuf, text: Zeroizing<Vec<u8>>) -> std::io::Result<PathBuf> {
     use rustix::fs::{CWD, FileType, Mode, mknodat};
-    mknodat(CWD, path, FileType::Fifo, Mode::RUSR | Mode::WUSR, 0)?;
-    let path = path.to_owned();
+    mknodat(CWD, &path, FileType::Fifo, Mode::RUSR | Mode::WUSR, 0)?;
+    let pipe = path.clone();
     std::thread::spawn(move || {
-        let written = File::options().write(true).open(&path);
+        let written = File::options().write(true).open(&pipe);
         // A reader that goes away early has read what it wanted.
         let _ = written.and_then(|mut pipe| pipe.write_all(&text));
-        let _ = fs::remove_file(&path);
+        let _ = fs::remove_file(&pipe);
     });
-    Ok(())
+    Ok(path)
 }

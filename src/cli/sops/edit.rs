@@ -105,5 +105,6 @@ fn created(flags: &Edit, process: &mut Process<'_>) -> Result<Vec<u8>, Failure> 
 /// What is wrong with an edited text, at the place in it.
 fn wrong_text(error: &Error, file: &Source, text: &[u8]) -> Failure {
     let text = String::from_utf8_lossy(text).into_owned();
-    Failure::of_plain(error, &Arc::new(Source::new(file.name(), text)))
+    let name = format!("{} in the editor", file.name());
+    Failure::of_plain(error, &Arc::new(Source::new(name, text)))
 }

@@ -1,69 +1,28 @@
-//! A session with an editor: decrypted text in a file that only this user can read, in a folder that goes with all that
-//! the editor leaves in it, whatever ends the session.
+//! A session with an editor: decrypted text in a private file, which goes with all that the editor leaves beside it.
 
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
-use std::process::{Child, ExitStatus};
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use signal_hook::consts::{SIGHUP, SIGINT, SIGQUIT, SIGTERM};
-use signal_hook::flag;
-use tempfile::TempDir;
 use zeroize::Zeroizing;
 
-use super::child::{private_file, private_folders, with_environment};
+use super::child::with_environment;
 use super::failure::{Code, Failure};
+use super::private::PrivateFolder;
 use crate::cli::Process;
 use crate::diagnostics::{Diagnostic, Fault, io_reason};
 
 /// What is looked for where no variable names an editor.
 const USUAL: [&str; 3] = ["vim", "nano", "vi"];
-/// How often the editor and signals are looked after.
-const PULSE: Duration = Duration::from_millis(20);
 /// How long an editor may take to end when it is told to.
 const LAST_MOMENTS: Duration = Duration::from_secs(1);
 
-/// A text in a file of its own. Dropping it removes the folder.
+/// A text in a file of its own. Dropping it removes the file.
 pub(super) struct Session {
-    // Goes before signals count again.
-    _folder: TempDir,
-    signals: Signals,
+    folder: PrivateFolder,
     path: PathBuf,
     original: Zeroizing<Vec<u8>>,
-}
-
-/// Signals that would end the program are taken note of, until the folder is gone.
-struct Signals {
-    caught: Arc<AtomicBool>,
-    done: Arc<AtomicBool>,
-}
-
-impl Signals {
-    fn catch() -> io::Result<Self> {
-        let signals = Self {
-            caught: Arc::default(),
-            done: Arc::default(),
-        };
-        for signal in [SIGHUP, SIGINT, SIGQUIT, SIGTERM] {
-            flag::register_conditional_default(signal, Arc::clone(&signals.done))?;
-            flag::register(signal, Arc::clone(&signals.caught))?;
-        }
-        Ok(signals)
-    }
-
-    fn caught(&self) -> bool {
-        self.caught.load(Ordering::Relaxed)
-    }
-}
-
-impl Drop for Signals {
-    fn drop(&mut self) {
-        self.done.store(true, Ordering::Relaxed);
-    }
 }
 
 impl Session {
@@ -71,13 +30,10 @@ impl Session {
     pub(super) fn start(file: &Path, text: &[u8], process: &Process<'_>) -> Result<Self, Failure> {
         let name = file.file_name().unwrap_or(file.as_os_str());
         let start = || {
-            let signals = Signals::catch()?;
-            let folder = private_folder(process)?;
-            let path = folder.path().join(name);
-            private_file(&path, text)?;
+            let folder = PrivateFolder::new(process)?;
+            let path = folder.write(name, text)?;
             Ok(Self {
-                _folder: folder,
-                signals,
+                folder,
                 path,
                 original: Zeroizing::new(text.to_vec()),
             })
@@ -109,7 +65,7 @@ impl Session {
                 return Err(Failure::new(Code::Unmodified, diagnostic));
             }
             match accept(&text) {
-                Ok(()) if self.signals.caught() => return Err(cancelled()),
+                Ok(()) if self.folder.is_signalled() => return Err(cancelled()),
                 Ok(()) => return Ok(text),
                 Err(failure) if !process.terminal => return Err(failure),
                 Err(failure) => failure.show(process),
@@ -118,11 +74,23 @@ impl Session {
                 process.stderr,
                 "Press enter to return to the editor, or Ctrl+C to exit."
             );
-            let answer = process.stdin.read(&mut [0]);
-            if self.signals.caught() || matches!(answer, Ok(0)) {
+            if !self.is_answered(process) {
                 return Err(cancelled());
             }
         }
+    }
+
+    /// Waits for a line; a signal and the end of the input are none.
+    fn is_answered(&self, process: &mut Process<'_>) -> bool {
+        let mut byte = [0];
+        while self.folder.wait_for_input().is_ok() && !self.folder.is_signalled() {
+            match process.stdin.read(&mut byte) {
+                Ok(1..) if byte == *b"\n" => return true,
+                Ok(1..) => {}
+                _ => return false,
+            }
+        }
+        false
     }
 
     fn run_editor(&self, process: &Process<'_>) -> Result<(), Failure> {
@@ -135,53 +103,18 @@ impl Session {
             }
         });
         let child = child.unwrap_or_else(|| Err(io::ErrorKind::NotFound.into()));
-        let status = child.and_then(|child| self.wait(child));
-        let status = status.map_err(|error| no_editor(&io_reason(&error)))?;
+        let status = child.and_then(|child| self.folder.wait(child, Some(LAST_MOMENTS)));
         match status {
-            None => Err(cancelled()),
-            Some(status) if status.success() => Ok(()),
-            Some(status) => Err(no_editor(&status.to_string())),
+            _ if self.folder.is_signalled() => Err(cancelled()),
+            Ok(status) if status.success() => Ok(()),
+            Ok(status) => Err(Failure::new(
+                Code::NoEditor,
+                Diagnostic::error(Fault::Input, "the editor failed, so nothing is written")
+                    .with_cause(status.to_string()),
+            )),
+            Err(error) => Err(no_editor(&io_reason(&error))),
         }
     }
-
-    /// Waits for the editor; `None` where a signal came first.
-    fn wait(&self, mut child: Child) -> io::Result<Option<ExitStatus>> {
-        loop {
-            if let Some(status) = child.try_wait()? {
-                return Ok(Some(status).filter(|_| !self.signals.caught()));
-            }
-            if self.signals.caught() {
-                return end(child).map(|()| None);
-            }
-            thread::sleep(PULSE);
-        }
-    }
-}
-
-/// Tells a program to end, and ends it if it does not.
-fn end(mut child: Child) -> io::Result<()> {
-    use rustix::process::{Pid, Signal, kill_process};
-    let pid = i32::try_from(child.id()).ok().and_then(Pid::from_raw);
-    let _ = pid.map(|pid| kill_process(pid, Signal::TERM));
-    let start = Instant::now();
-    while child.try_wait()?.is_none() {
-        if start.elapsed() > LAST_MOMENTS {
-            child.kill()?;
-        }
-        thread::sleep(PULSE);
-    }
-    Ok(())
-}
-
-/// A folder for this user alone, in memory where there is such a place.
-fn private_folder(process: &Process<'_>) -> io::Result<TempDir> {
-    let runtime = process.environment.get("XDG_RUNTIME_DIR").map(Path::new);
-    let runtime = runtime.filter(|path| path.is_absolute());
-    let in_memory = runtime.into_iter().chain([Path::new("/dev/shm")]);
-    let made = in_memory
-        .filter(|path| path.is_dir())
-        .find_map(|path| private_folders().tempdir_in(path).ok());
-    made.map_or_else(|| private_folders().tempdir(), Ok)
 }
 
 /// The words of the editor that is named, else those that are usual.

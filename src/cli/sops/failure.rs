@@ -58,6 +58,7 @@ impl Failure {
             | Error::Structure { .. }
             | Error::NoMetadata
             | Error::Metadata(_)
+            | Error::NoRule
             | Error::Recipe(_)
             | Error::Config(_)
             | Error::Wrap { .. } => Code::Generic,
@@ -68,6 +69,12 @@ impl Failure {
         diagnostic.causes = error.causes();
         let at = Span::at(error.position().unwrap_or_default());
         Self::new(code, diagnostic.at(Place::new(Arc::clone(source), at)))
+    }
+
+    /// The same with what to try.
+    pub(super) fn with_hint(self, hint: impl Into<String>) -> Self {
+        let diagnostic = self.diagnostic.with_hint(hint);
+        Self::new(self.code, diagnostic)
     }
 
     /// A file that cannot be encrypted. sops has a code for one that cannot be read only here.

@@ -1,7 +1,7 @@
 //! Files as the `sops` commands take them: where they are, which format they have, and their keys.
 
 use std::ffi::OsStr;
-use std::io::Read as _;
+use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -22,6 +22,8 @@ use crate::sops::{
 pub(super) struct Input {
     pub(super) source: Arc<Source>,
     pub(super) format: Format,
+    /// Whether nothing told the format.
+    is_guess: bool,
 }
 
 impl Input {
@@ -44,7 +46,12 @@ impl Input {
             )
         })?;
         let source = Arc::new(Source::new(name, text));
-        Ok(Self { source, format })
+        let is_guess = file.is_none() && named.is_none() && chosen(input_type).is_none();
+        Ok(Self {
+            source,
+            format,
+            is_guess,
+        })
     }
 
     /// Reads the file that flags name.
@@ -88,7 +95,12 @@ impl Input {
     /// Takes the file apart.
     pub(super) fn parse(&self) -> Result<Encrypted<'_>, Failure> {
         let encrypted = Encrypted::parse(self.source.text(), self.format);
-        encrypted.map_err(|error| self.failure(&error))
+        encrypted.map_err(|error| match error {
+            Error::Syntax(_) if self.is_guess => self.failure(&error).with_hint(
+                "standard input was read as binary, which is JSON: --input-type says otherwise",
+            ),
+            _ => self.failure(&error),
+        })
     }
 
     /// What is wrong with the file.
@@ -133,10 +145,7 @@ pub(super) fn read_bytes(
     if let Some(file) = file {
         return read_file(&process.folder.join(file), &file.to_string_lossy());
     }
-    let mut bytes = Vec::new();
-    let read = process.stdin.take(DEFAULT_LIMIT).read_to_end(&mut bytes);
-    read.map_err(|error| unreadable("standard input", Code::CannotRead, &error))?;
-    Ok(bytes)
+    read_all(&mut *process.stdin, "standard input", DEFAULT_LIMIT)
 }
 
 fn read_file(path: &Path, name: &str) -> Result<Vec<u8>, Failure> {
@@ -144,10 +153,20 @@ fn read_file(path: &Path, name: &str) -> Result<Vec<u8>, Failure> {
         let error = Diagnostic::error(Fault::Input, format!("there is no file {name}"));
         return Err(Failure::new(Code::NoFile, error));
     }
+    match std::fs::File::open(path) {
+        Ok(file) => read_all(file, name, DEFAULT_LIMIT),
+        Err(error) => Err(unreadable(name, Code::CannotRead, &error)),
+    }
+}
+
+fn read_all(from: impl Read, name: &str, limit: u64) -> Result<Vec<u8>, Failure> {
     let mut bytes = Vec::new();
-    let read =
-        std::fs::File::open(path).and_then(|file| file.take(DEFAULT_LIMIT).read_to_end(&mut bytes));
-    read.map_err(|error| unreadable(name, Code::CannotRead, &error))?;
+    let read = from.take(limit + 1).read_to_end(&mut bytes);
+    let size = read.map_err(|error| unreadable(name, Code::CannotRead, &error))?;
+    if size as u64 > limit {
+        let message = format!("{name} is larger than {limit} bytes");
+        return Err(Failure::input(Code::CannotRead, message));
+    }
     Ok(bytes)
 }
 
@@ -183,6 +202,8 @@ pub(super) fn keyring(order: Option<&str>, process: &Process<'_>) -> Result<Keyr
 
 /// The `.sops.yaml` that counts, and the folder from which it sees paths.
 pub(super) struct FoundConfig {
+    /// Its path as messages call it.
+    pub(super) name: String,
     pub(super) folder: PathBuf,
     pub(super) text: String,
 }
@@ -206,10 +227,12 @@ pub(super) fn find_config(
     let Some(path) = path else {
         return Ok(None);
     };
-    let text = std::fs::read_to_string(&path)
-        .map_err(|error| unreadable(&path.display().to_string(), Code::Generic, &error))?;
+    let name = path.strip_prefix(&process.folder).unwrap_or(&path);
+    let name = name.display().to_string();
+    let text =
+        std::fs::read_to_string(&path).map_err(|error| unreadable(&name, Code::Generic, &error))?;
     let folder = path.parent().unwrap_or(Path::new("/")).to_owned();
-    Ok(Some(FoundConfig { folder, text }))
+    Ok(Some(FoundConfig { name, folder, text }))
 }
 
 /// How files are to be laid out: by a flag, else by the configuration. One that is broken decides nothing here, since
@@ -220,4 +243,15 @@ pub(super) fn layout(common: &Common, process: &Process<'_>) -> Layout {
     let mut layout = config.map(|config| config.layout()).unwrap_or_default();
     layout.yaml_indent = common.indent.unwrap_or(layout.yaml_indent);
     layout
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_too_large_is_refused_and_not_cut() {
+        assert_eq!(read_all(&b"1234"[..], "f", 4).ok().unwrap(), b"1234");
+        assert!(read_all(&b"12345"[..], "f", 4).is_err());
+    }
 }

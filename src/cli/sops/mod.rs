@@ -12,6 +12,7 @@ mod flags;
 mod input;
 mod key_flags;
 mod names;
+mod private;
 mod replace;
 mod rotate;
 mod rules;

@@ -14,7 +14,7 @@ pub(in crate::cli) const NAME: &str = "sops";
 #[derive(Debug, Parser)]
 #[command(
     name = "sops",
-    version,
+    version = concat!("3.13.2 (manifuse ", env!("CARGO_PKG_VERSION"), ")"),
     about = "Reads and writes encrypted files. This is manifuse by the name of sops",
     term_width = 100
 )]
@@ -22,6 +22,9 @@ pub(in crate::cli) struct Sops {
     #[command(subcommand)]
     pub(in crate::cli) command: SopsCommand,
 }
+
+/// Commands of sops that are not here.
+const NOT_HERE: [&str; 3] = ["completion", "keyservice", "publish"];
 
 /// What the flags of the older form mean.
 const LEGACY: [(&str, &str); 6] = [
@@ -56,7 +59,7 @@ pub(in crate::cli) fn arranged(arguments: &[OsString]) -> Vec<OsString> {
                 .next()
                 .map(|both| path_and_value(both))
                 .unwrap_or_default();
-        } else if argument.as_encoded_bytes().starts_with(b"-") && argument != "-" {
+        } else if is_flag(&argument) {
             let takes = takes_value(&root, &argument);
             flags.push(argument);
             if takes {
@@ -78,8 +81,15 @@ pub(in crate::cli) fn arranged(arguments: &[OsString]) -> Vec<OsString> {
             behind.extend(rest.by_ref().map(|argument| with_two_dashes(argument)));
         }
     }
-    if command.is_none() && !behind.is_empty() {
-        command = Some("edit".into());
+    if let (None, Some((word, next))) = (&command, behind.split_first()) {
+        // Nobody edits two files, or a new one of such a name: it is a command, mistyped or not there.
+        let has_another = next.first().is_some_and(|next| !is_flag(next));
+        let is_command = has_another || NOT_HERE.iter().any(|name| word == name);
+        command = Some(if is_command {
+            word.clone()
+        } else {
+            "edit".into()
+        });
     }
     [name]
         .into_iter()
@@ -88,6 +98,10 @@ pub(in crate::cli) fn arranged(arguments: &[OsString]) -> Vec<OsString> {
         .chain(behind)
         .chain(set)
         .collect()
+}
+
+fn is_flag(argument: &OsStr) -> bool {
+    argument.as_encoded_bytes().starts_with(b"-") && argument != "-"
 }
 
 /// What stands in the one argument of the older `--set`.
@@ -156,6 +170,10 @@ mod tests {
             ("-e --age age1x f.yaml", "encrypt --age age1x f.yaml"),
             ("filestatus f.yaml", "filestatus f.yaml"),
             ("-d decrypt", "decrypt decrypt"),
+            ("decryt f.yaml", "decryt decryt f.yaml"),
+            ("publish f.yaml", "publish publish f.yaml"),
+            ("keyservice --net tcp", "keyservice keyservice --net tcp"),
+            ("f.yaml --age a", "edit f.yaml --age a"),
             ("f.yaml", "edit f.yaml"),
             ("-s --age a f.yaml", "edit -s --age a f.yaml"),
             ("-r -i f.yaml", "rotate -i f.yaml"),

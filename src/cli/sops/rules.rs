@@ -1,10 +1,12 @@
 //! For whom and by which rule a file is encrypted: what the flags say, and the nearest `.sops.yaml`.
 
+use std::sync::Arc;
+
 use super::failure::{Code, Failure};
 use super::flags::{Common, Encrypting};
 use super::input;
 use crate::cli::Process;
-use crate::diagnostics::{Diagnostic, Fault};
+use crate::diagnostics::{Diagnostic, Fault, Source};
 use crate::sops::{Config, Error, Recipe};
 
 /// What the flags say, and what the configuration says besides.
@@ -44,12 +46,21 @@ pub(super) fn configured(
     name: &str,
     process: &Process<'_>,
 ) -> Result<Option<Recipe>, Failure> {
-    let wrong = |error: Error| Failure::input(Code::Generic, error.to_string());
     let Some(found) = input::find_config(common, process)? else {
         return Ok(None);
     };
     let path = process.folder.join(name);
     let path = path.strip_prefix(&found.folder).unwrap_or(&path);
-    let config = Config::parse(&found.text).map_err(wrong)?;
-    config.recipe(&path.to_string_lossy()).map_err(wrong)
+    let path = path.to_string_lossy();
+    let source = Arc::new(Source::new(found.name, found.text));
+    let recipe = Config::parse(source.text()).and_then(|config| config.recipe(&path));
+    recipe.map_err(|error| {
+        let failure = Failure::of_file(&error, &source);
+        match error {
+            Error::NoRule => failure.with_hint(format!(
+                "add a rule whose path_regex matches {path}, or one without path_regex at the end"
+            )),
+            _ => failure,
+        }
+    })
 }

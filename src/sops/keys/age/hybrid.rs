@@ -6,7 +6,6 @@ use std::collections::HashSet;
 use aes_gcm::aead::OsRng;
 use age::{DecryptError, EncryptError};
 use age_core::format::{FILE_KEY_BYTES, FileKey, Stanza};
-use age_core::primitives::bech32_decode;
 use age_core::secrecy::ExposeSecret as _;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD_NO_PAD;
@@ -18,8 +17,10 @@ use ml_kem::{B32, EncodedSizeUser as _, KemCore, MlKem768};
 use sha2::Sha256;
 use sha3::digest::{ExtendableOutput as _, Update as _, XofReader as _};
 use sha3::{Digest as _, Sha3_256, Shake256};
-use x25519_dalek::{PublicKey, StaticSecret};
 use zeroize::Zeroizing;
+
+use super::bech32;
+use super::x25519::{Pair, Point};
 
 /// What stanzas of this kind are called.
 const STANZA: &str = "mlkem768x25519";
@@ -32,30 +33,28 @@ const LABEL: &[u8] = br"\.//^\";
 
 const KEM_KEY: usize = 1184;
 const KEM_TEXT: usize = 1088;
-const POINT: usize = 32;
 
 /// A public key.
 pub(super) struct HybridRecipient {
     ml_kem: <MlKem768 as KemCore>::EncapsulationKey,
-    x25519: PublicKey,
+    x25519: Point,
 }
 
 /// A private key.
 pub(super) struct HybridIdentity {
     ml_kem: <MlKem768 as KemCore>::DecapsulationKey,
-    x25519: StaticSecret,
+    x25519: Pair,
 }
 
 impl HybridRecipient {
     /// Reads `age1pq1…`.
     pub(super) fn parse(text: &str) -> Option<Self> {
-        let key = decode(text, "age1pq")?;
+        let key = bech32::decode(text, "age1pq")?;
         let (ml_kem, x25519) = key.split_at_checked(KEM_KEY)?;
         let ml_kem = ml_kem.try_into().ok()?;
-        let x25519: [u8; POINT] = x25519.try_into().ok()?;
         Some(Self {
             ml_kem: <MlKem768 as KemCore>::EncapsulationKey::from_bytes(&ml_kem),
-            x25519: x25519.into(),
+            x25519: x25519.try_into().ok()?,
         })
     }
 }
@@ -63,7 +62,7 @@ impl HybridRecipient {
 impl HybridIdentity {
     /// Reads `AGE-SECRET-KEY-PQ-1…`, from whose bytes both private keys are made.
     pub(super) fn parse(text: &str) -> Option<Self> {
-        let seed = decode(text, "age-secret-key-pq-")?;
+        let seed = bech32::decode(text, "age-secret-key-pq-")?;
         if seed.len() != 32 {
             return None;
         }
@@ -77,18 +76,17 @@ impl HybridIdentity {
         let (ml_kem, _) = MlKem768::generate_deterministic(&B32::from(*d), &B32::from(*z));
         Some(Self {
             ml_kem,
-            x25519: StaticSecret::from(*x25519),
+            x25519: Pair::new(&*x25519)?,
         })
     }
 
     /// The file key, if the stanza is for this identity.
     fn open(&self, enc: &[u8], body: &[u8]) -> Option<Zeroizing<Vec<u8>>> {
         let (kem_text, point) = enc.split_at_checked(KEM_TEXT)?;
-        let point: [u8; POINT] = point.try_into().ok()?;
+        let point: Point = point.try_into().ok()?;
         let ml_kem = self.ml_kem.decapsulate(&kem_text.try_into().ok()?).ok()?;
-        let shared = self.x25519.diffie_hellman(&point.into());
-        let public = PublicKey::from(&self.x25519);
-        let secret = join(&ml_kem, shared.as_bytes(), &point, public.as_bytes());
+        let shared = self.x25519.agree(&point)?;
+        let secret = join(&ml_kem, &*shared, &point, self.x25519.public());
         let (cipher, nonce) = schedule(&*secret);
         cipher.decrypt(&nonce, body).ok().map(Zeroizing::new)
     }
@@ -101,20 +99,14 @@ impl age::Recipient for HybridRecipient {
     ) -> Result<(Vec<Stanza>, HashSet<String>), EncryptError> {
         let broken = || EncryptError::Io(std::io::Error::other("the key cannot be used"));
         let (enc, ml_kem) = self.ml_kem.encapsulate(&mut OsRng).map_err(|()| broken())?;
-        let own = StaticSecret::random_from_rng(OsRng);
-        let point = PublicKey::from(&own);
-        let shared = own.diffie_hellman(&self.x25519);
-        let secret = join(
-            &ml_kem,
-            shared.as_bytes(),
-            point.as_bytes(),
-            self.x25519.as_bytes(),
-        );
+        let own = Pair::generate().ok_or_else(broken)?;
+        let shared = own.agree(&self.x25519).ok_or_else(broken)?;
+        let secret = join(&ml_kem, &*shared, own.public(), &self.x25519);
         let (cipher, nonce) = schedule(&*secret);
         let body = cipher
             .encrypt(&nonce, &file_key.expose_secret()[..])
             .map_err(|_| broken())?;
-        let enc = [&enc[..], point.as_bytes()].concat();
+        let enc = [&enc[..], own.public()].concat();
         let stanza = Stanza {
             tag: STANZA.to_owned(),
             args: vec![STANDARD_NO_PAD.encode(enc)],
@@ -140,22 +132,6 @@ impl age::Identity for HybridIdentity {
         }
         Some(Ok(FileKey::init_with_mut(|own| own.copy_from_slice(&key))))
     }
-}
-
-/// The bytes of a Bech32 text of that kind.
-fn decode(text: &str, kind: &str) -> Option<Zeroizing<Vec<u8>>> {
-    bech32_decode(
-        text,
-        |_| (),
-        |hrp| {
-            hrp.as_str()
-                .eq_ignore_ascii_case(kind)
-                .then_some(())
-                .ok_or(())
-        },
-        |_, bytes| Ok(Zeroizing::new(bytes.collect())),
-    )
-    .ok()
 }
 
 /// The shared secret of both key exchanges.
@@ -209,7 +185,7 @@ mod tests {
     fn wrapped(identity: &HybridIdentity) -> Stanza {
         let recipient = HybridRecipient {
             ml_kem: identity.ml_kem.encapsulation_key().clone(),
-            x25519: PublicKey::from(&identity.x25519),
+            x25519: *identity.x25519.public(),
         };
         let key = FileKey::init_with_mut(|key| key.fill(7));
         let (mut stanzas, labels) = recipient.wrap_file_key(&key).unwrap();
@@ -225,7 +201,7 @@ mod tests {
         let key = identity.unwrap_stanza(&stanza).unwrap().unwrap();
         assert_eq!(key.expose_secret(), &[7; FILE_KEY_BYTES]);
         let other = HybridIdentity {
-            x25519: StaticSecret::random_from_rng(OsRng),
+            x25519: Pair::generate().unwrap(),
             ..HybridIdentity::parse(IDENTITY).unwrap()
         };
         assert!(other.unwrap_stanza(&stanza).is_none());
@@ -243,7 +219,7 @@ mod tests {
         let identity = HybridIdentity::parse(IDENTITY).unwrap();
         let stanza = wrapped(&identity);
         let enc = STANDARD_NO_PAD.decode(&stanza.args[0]).unwrap();
-        assert_eq!(enc.len(), KEM_TEXT + POINT);
+        assert_eq!(enc.len(), KEM_TEXT + size_of::<Point>());
         for position in (0..enc.len()).step_by(37).chain([KEM_TEXT, enc.len() - 1]) {
             let mut changed = enc.clone();
             // The top bit of a point does not count.

@@ -6,6 +6,7 @@ use super::hybrid::HybridIdentity;
 use super::locked::{Ask, Lock, Locked};
 use super::plugin::PluginIdentity;
 use super::ssh::{self, SshKey};
+use super::x25519::X25519Identity;
 
 /// What unwraps.
 pub(super) type Identity = Box<dyn age::Identity + Send + Sync>;
@@ -129,7 +130,7 @@ impl Contents {
                 let identity = HybridIdentity::parse(line).ok_or_else(wrong)?;
                 contents.ready.push(Box::new(identity));
             } else {
-                let identity: age::x25519::Identity = line.parse().map_err(|_| wrong())?;
+                let identity = X25519Identity::parse(line).ok_or_else(wrong)?;
                 contents.ready.push(Box::new(identity));
             }
         }

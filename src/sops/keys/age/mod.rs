@@ -1,6 +1,7 @@
 //! Wraps a data key for an age recipient, and unwraps it. Which recipient, the file may claim wrongly, so that every
 //! identity is tried: first those at hand, then what commands print, then plugins, and what a passphrase protects last.
 
+mod bech32;
 mod command;
 mod hybrid;
 mod identities;
@@ -9,6 +10,7 @@ mod plugin;
 mod recipient;
 mod sources;
 mod ssh;
+mod x25519;
 
 use std::cell::RefCell;
 use std::collections::HashSet;

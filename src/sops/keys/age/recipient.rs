@@ -10,11 +10,17 @@ use crate::sops::error::Error;
 const SSH_KINDS: [&str; 2] = ["ssh-ed25519", "ssh-rsa"];
 const BROKEN: &str = "a letter is missing or wrong";
 
-/// Whether a text is a recipient.
+/// Whether a text is a recipient. The message shows only what looks like one: people mix up their two keys.
 pub(in super::super) fn check(recipient: &str) -> Result<(), Error> {
-    let shown: String = recipient.chars().take(100).collect();
-    let wrong = |reason| Error::Recipe(format!("{shown} is no age recipient: {reason}"));
-    parse(recipient).map(drop).map_err(wrong)
+    parse(recipient).map(drop).map_err(|reason| {
+        let is_public = recipient.starts_with("age1") || recipient.starts_with("ssh-");
+        let shown: String = if is_public {
+            recipient.chars().take(100).collect()
+        } else {
+            "a text".to_owned()
+        };
+        Error::Recipe(format!("{shown} is no age recipient: {reason}"))
+    })
 }
 
 /// Plugins have names, which a second `1` sets off; in what follows it there is none.
@@ -22,6 +28,9 @@ pub(super) fn parse(text: &str) -> Result<Box<dyn Recipient>, &'static str> {
     if text.starts_with("ssh-") {
         let recipient: ssh::Recipient = text.parse().map_err(|error| ssh_reason(&error))?;
         return Ok(Box::new(recipient));
+    }
+    if text.to_ascii_uppercase().starts_with("AGE-SECRET-KEY-") {
+        return Err("it is a private key, whose public one age-keygen -y prints");
     }
     if !text.starts_with("age1") {
         return Err("it is written age1… or ssh-…");

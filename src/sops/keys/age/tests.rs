@@ -249,7 +249,11 @@ fn what_is_no_recipient_says_what_is() {
     let short = "ssh-rsa AAAAB3NzaC1yc2EAAAADAQABAAAAgQDQ5MOmRTrTjx4s5WJ7cUDLy2ZqQZ3a3cOZ";
     for (text, told) in [
         ("", "it is written age1… or ssh-…"),
-        ("AGE-SECRET-KEY-1X", "it is written age1… or ssh-…"),
+        ("cnry", "it is written age1… or ssh-…"),
+        (
+            "AGE-SECRET-KEY-1CNRY",
+            "it is a private key, whose public one age-keygen -y prints",
+        ),
         ("age1x", "a letter is missing or wrong"),
         ("age1test1x", "a letter is missing or wrong"),
         ("age1pq1x", "a letter is missing or wrong"),
@@ -263,5 +267,6 @@ fn what_is_no_recipient_says_what_is() {
         let told = format!("is no age recipient: {told}");
         let error = check(text).unwrap_err().to_string();
         assert!(error.ends_with(&told), "{error}");
+        assert!(!error.to_lowercase().contains("cnry"), "{error}");
     }
 }

@@ -8,7 +8,6 @@ use pgp::bytes::Bytes;
 use pgp::composed::{
     ArmorOptions, DecryptionOptions, Esk, Message, MessageBuilder, PlainSessionKey, TheRing,
 };
-use pgp::crypto::Decryptor as _;
 use pgp::crypto::checksum;
 use pgp::crypto::sym::SymmetricKeyAlgorithm;
 use pgp::packet::{PublicKeyEncryptedSessionKey, PublicSubkey, SecretSubkey};
@@ -19,6 +18,7 @@ use pgp::types::{
 use zeroize::Zeroizing;
 
 use super::ring::Ring;
+use super::rsa;
 use crate::sops::keys::opener::{Failure, Share};
 use crate::sops::keys::pgp::MAX_SHARE;
 
@@ -140,7 +140,7 @@ fn session_key(
         EskType::V3_4,
     ) = (key.secret_params(), values, kind)
     {
-        return plain_session_key(&key.decrypt(mpi).ok()?);
+        return plain_session_key(&rsa::decrypt(key, mpi)?);
     }
     key.decrypt(&Password::empty(), values, kind).ok()?.ok()
 }

@@ -5,6 +5,7 @@ mod home;
 mod message;
 mod private_key;
 mod ring;
+mod rsa;
 #[cfg(test)]
 mod tests;
 
