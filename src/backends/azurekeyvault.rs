@@ -74,8 +74,7 @@ struct Vault {
 }
 
 fn open(options: &Options, environment: &Environment) -> Result<Arc<dyn Backend>, SettingsError> {
-    let azure = Azure::new(options, environment, None)
-        .map_err(|error| SettingsError::new(error.to_string()))?;
+    let azure = Azure::new(options, environment, None)?;
     Ok(Arc::new(KeyVault {
         azure,
         domain: domain(options)?,

@@ -1,6 +1,6 @@
 //! Delinea Secret Server: a path is the number of a secret, a key is the name or the slug of one of its fields.
 //!
-//! API: <https://docs.delinea.com/online-help/secret-server/api-scripting/rest-api/index.htm> (`SecretsService_GetSecretV1`).
+//! API: `documents/restapi` of each server, and <https://docs.delinea.com/online-help/secret-server/start.htm>.
 //! In a manifest: `<delineasecretserver:12#password>`. A field that is a file is read by a call of its own, if it is
 //! wanted.
 
@@ -64,9 +64,8 @@ fn open(options: &Options, environment: &Environment) -> Result<Arc<dyn Backend>
         return Err(missing(options));
     };
     let words = &["/errorCode", "/error", "/message"];
-    let service = Service::new(NAME, address, words, Tls::default(), environment);
     Ok(Arc::new(SecretServer {
-        service: service.map_err(|error| SettingsError::new(error.to_string()))?,
+        service: Service::new(NAME, address, words, Tls::default(), environment)?,
         user: user.to_owned(),
         password: password.into(),
         domain: options.text(DOMAIN).map(str::to_owned),
@@ -144,11 +143,12 @@ impl SecretServer {
 
     /// A token, and how long it is used.
     async fn log_in(&self, deadline: Instant) -> Result<(Text, Duration), Error> {
-        let mut call = rest::post("/oauth2/token", self.form());
+        let password = encoded(self.password.expose_str().unwrap_or_default());
+        let mut call = rest::post("/oauth2/token", self.form(&password));
         let form = "application/x-www-form-urlencoded";
         call.headers.push(("Content-Type", form.into()));
-        let secrets = std::slice::from_ref(&self.password);
-        let answer = self.service.ask(&call, secrets, deadline).await;
+        let secrets = [password.into(), self.password.clone()];
+        let answer = self.service.ask(&call, &secrets, deadline).await;
         let answer = answer.map_err(|error| no_login(error.into()))?;
         let grant = object(&answer.body).unwrap_or_default();
         let Some(Value::String(token)) = last(&grant, "access_token") else {
@@ -164,17 +164,22 @@ impl SecretServer {
         Ok((token.clone(), life.min(LONGEST_USE)))
     }
 
-    fn form(&self) -> Text {
-        let password = self.password.expose_str().unwrap_or_default();
-        let mut fields = vec![
-            ("username", self.user.as_str()),
-            ("password", password),
-            ("grant_type", "password"),
-        ];
-        fields.extend(self.domain.as_deref().map(|domain| ("domain", domain)));
-        let url = Url::parse_with_params("form://", fields).expect("a constant URL");
-        url.query().unwrap_or_default().into()
+    /// What the login sends, with the password in this form.
+    fn form(&self, password: &str) -> Text {
+        let user = encoded(&self.user);
+        let form = format!("username={user}&password={password}&grant_type=password");
+        match &self.domain {
+            Some(domain) => format!("{form}&domain={}", encoded(domain)).into(),
+            None => form.into(),
+        }
     }
+}
+
+/// A text as a value of a form.
+fn encoded(text: &str) -> String {
+    let form = Url::parse_with_params("form://", [(text, "")]).expect("a constant URL");
+    let form = form.query().unwrap_or_default();
+    form.trim_end_matches('=').to_owned()
 }
 
 /// A field of a secret.

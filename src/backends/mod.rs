@@ -11,6 +11,11 @@ mod env;
 mod file;
 #[cfg(feature = "gcp")]
 mod gcpsecretmanager;
+mod ibmsecretsmanager;
+mod keepersecretsmanager;
+#[cfg(feature = "kubernetes")]
+mod kubernetessecret;
+mod onepasswordconnect;
 pub mod pool;
 pub mod registry;
 mod sops;

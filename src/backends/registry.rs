@@ -36,6 +36,7 @@ impl crate::diagnostics::Explain for SettingsError {
 
 /// All backend types, sorted by name.
 pub const TYPES: &[Type] = &[
+    super::onepasswordconnect::TYPE,
     #[cfg(feature = "aws")]
     super::aws::secrets::TYPE,
     #[cfg(feature = "aws")]
@@ -47,6 +48,10 @@ pub const TYPES: &[Type] = &[
     super::file::TYPE,
     #[cfg(feature = "gcp")]
     super::gcpsecretmanager::TYPE,
+    super::ibmsecretsmanager::TYPE,
+    super::keepersecretsmanager::TYPE,
+    #[cfg(feature = "kubernetes")]
+    super::kubernetessecret::TYPE,
     super::sops::TYPE,
     super::vault::TYPE,
     super::yandexcloudlockbox::TYPE,
@@ -54,14 +59,6 @@ pub const TYPES: &[Type] = &[
 
 /// The type whose backends have the keys of encrypted documents.
 pub const ENCRYPTED: &str = super::sops::TYPE.name;
-
-/// Stores of AVP's that are still to come.
-pub const NOT_YET: &[&str] = &[
-    "1passwordconnect",
-    "ibmsecretsmanager",
-    "keepersecretsmanager",
-    "kubernetessecret",
-];
 
 /// The type by its exact name.
 pub fn find(name: &str) -> Option<&'static Type> {

@@ -91,12 +91,18 @@ fn open(options: &Options, environment: &Environment) -> Result<Arc<dyn Backend>
             .about(KEY)
             .hint("give the PEM text of the authorized key as it is, with its line ends")
     })?;
-    let service = |name, key, example| {
+    let service = |name, key, example| -> Result<_, SettingsError> {
         let address = own_address(options, key, example)?;
         let address =
             address.unwrap_or_else(|| Address::parse(example).expect("a constant address"));
-        Service::new(name, address, &["/message"], Tls::default(), environment)
-            .map_err(|error| SettingsError::new(error.to_string()))
+        let words = &["/message"];
+        Ok(Service::new(
+            name,
+            address,
+            words,
+            Tls::default(),
+            environment,
+        )?)
     };
     Ok(Arc::new(Lockbox {
         service: service(NAME, LOCKBOX, LOCKBOX_ADDRESS)?,

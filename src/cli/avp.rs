@@ -45,7 +45,7 @@ Flags:
   -c, --config-path string         settings file: YAML, JSON, TOML, HCL, properties, dotenv or INI
       --disable-token-cache        neither read nor write the cache of Vault tokens
   -h, --help                       help for generate
-  -s, --secret-name string         Kubernetes Secret with settings: not in this version
+  -s, --secret-name string         Kubernetes Secret with settings: NAME in argocd, or NAMESPACE:NAME
       --verbose-sensitive-output   say more on stderr; secrets are not shown in this version
 ";
 

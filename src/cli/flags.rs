@@ -131,7 +131,7 @@ pub(super) struct Generate {
     #[arg(short, long, value_name = "FILE")]
     pub(super) config_path: Option<String>,
 
-    /// Settings in a Kubernetes Secret: not in this version
+    /// AVP's settings in a Kubernetes Secret; the namespace is argocd if none is named
     #[arg(short, long, value_name = "[NAMESPACE:]NAME")]
     pub(super) secret_name: Option<String>,
 

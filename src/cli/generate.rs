@@ -7,6 +7,8 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use regex::Regex;
+#[cfg(feature = "kubernetes")]
+use tokio::time::Instant;
 
 use crate::backends::pool::Pool;
 use crate::backends::registry;
@@ -15,9 +17,11 @@ use crate::files::{self, FolderFiles};
 use crate::inject::{self, CollectOptions, Decryption, PathRule, RenderContext, Rendered, Stream};
 use crate::input::{self, Inputs, Selection};
 use crate::output;
-use crate::settings::{self, InvalidExpression, Settings};
+use crate::settings::{self, InSecret, InvalidExpression, Settings};
 use crate::sops::MacCheck;
 
+#[cfg(feature = "kubernetes")]
+use super::cluster;
 use super::config;
 use super::flags::Generate;
 use super::instances::{self, Instances};
@@ -52,7 +56,8 @@ pub(super) fn run(mut flags: Generate, name: Name, process: &mut Process<'_>) ->
         );
     }
     let mut warnings = std::mem::take(&mut inputs.warnings);
-    let configured = configure(&flags, name, process);
+    let secret = in_secret(&flags, &runtime, process).map_err(|error| vec![*error]);
+    let configured = secret.and_then(|secret| configure(&flags, name, secret.as_ref(), process));
     let decrypted = decrypt(
         &flags,
         configured.as_ref().ok(),
@@ -163,17 +168,15 @@ pub(super) struct Configured {
 pub(super) fn configure(
     flags: &Generate,
     name: Name,
+    secret: Option<&InSecret>,
     process: &Process<'_>,
 ) -> Result<Configured, Vec<Diagnostic>> {
-    if flags.secret_name.is_some() {
-        let message = "settings in a Kubernetes Secret (-s) are not read by this version";
-        let error = Diagnostic::error(Fault::Settings, message);
-        return Err(vec![
-            error.with_hint("name a settings file by -c, or set variables"),
-        ]);
-    }
     let rendered = rendered_folder(&process.folder, &flags.paths);
-    let mut settings = settings::load(&settings_request(flags, process, &rendered))?;
+    let request = settings::Request {
+        secret,
+        ..settings_request(flags, process, &rendered)
+    };
+    let mut settings = settings::load(&request)?;
     let token_cache = flags.disable_token_cache != Some(true);
     let instances = instances::make(
         &settings,
@@ -205,6 +208,31 @@ pub(super) fn configure(
     }
 }
 
+/// The settings in a Secret, if a flag names one.
+fn in_secret(
+    flags: &Generate,
+    runtime: &Runtime,
+    process: &Process<'_>,
+) -> Result<Option<InSecret>, Box<Diagnostic>> {
+    let Some(name) = &flags.secret_name else {
+        return Ok(None);
+    };
+    #[cfg(feature = "kubernetes")]
+    {
+        let deadline = Instant::now() + flags.timeout.unwrap_or(TIMEOUT);
+        cluster::settings(name, deadline, (runtime, process)).map(Some)
+    }
+    #[cfg(not(feature = "kubernetes"))]
+    {
+        let _ = (runtime, process);
+        let message = format!("this build does not read the Secret {name} (-s)");
+        let error = Diagnostic::error(Fault::Settings, message);
+        Err(Box::new(
+            error.with_hint("name a settings file by -c, or set variables"),
+        ))
+    }
+}
+
 /// Where this run's settings are to be looked for.
 pub(super) fn settings_request<'a>(
     flags: &'a Generate,
@@ -217,6 +245,7 @@ pub(super) fn settings_request<'a>(
         rendered,
         system_folder: Path::new(settings::SYSTEM_FOLDER),
         config: flags.config_path.as_deref(),
+        secret: None,
     }
 }
 

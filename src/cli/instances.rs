@@ -5,7 +5,7 @@
 use std::sync::Arc;
 
 use crate::backends::pool::Pool;
-use crate::backends::registry::{ENCRYPTED, NOT_YET, SettingsError, Type};
+use crate::backends::registry::{ENCRYPTED, SettingsError, Type};
 use crate::diagnostics::{Diagnostic, Fault, Place, Warning, nearest};
 use crate::env::{Environment, Options, Origin, Setting};
 use crate::secret::Text;
@@ -297,7 +297,6 @@ fn other_type(text: &str, names: &[&str], setting: &str) -> String {
     let near = nearest(text, names.iter().copied());
     let known = format!("{setting} is one of {}", names.join(", "));
     match near {
-        _ if NOT_YET.contains(&text) => format!("{text} is not in this version; {known}"),
         Some(near) => format!("did you mean {near}?"),
         None => known,
     }

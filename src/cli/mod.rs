@@ -4,6 +4,8 @@
 //! nothing else of the process.
 
 mod avp;
+#[cfg(feature = "kubernetes")]
+mod cluster;
 mod config;
 mod flags;
 mod generate;

@@ -308,8 +308,8 @@ fn avp_fails_with_its_leading_words_and_exit_code_1() {
         run.failure(),
         (
             1,
-            "Error: settings in a Kubernetes Secret (-s) are not read by this version\n  \
-               = help: name a settings file by -c, or set variables\n"
+            "Error: could not connect to local Kubernetes cluster to read Secret: unable to load in-cluster configuration, KUBERNETES_SERVICE_HOST and KUBERNETES_SERVICE_PORT must be defined\n  \
+               = help: run it in a pod, or name a kubeconfig in MANIFUSE_KUBECONFIG or KUBECONFIG\n"
                 .to_owned()
         )
     );

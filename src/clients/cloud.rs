@@ -7,6 +7,7 @@ use std::fmt;
 use std::io;
 
 use super::http;
+use crate::env::SettingsError;
 use crate::secret::Text;
 
 /// Longer words of a service are cut.
@@ -100,6 +101,17 @@ impl fmt::Display for Error {
 
 impl StdError for Error {}
 
+/// Where nothing has been asked yet.
+impl From<Error> for SettingsError {
+    fn from(error: Error) -> Self {
+        Self {
+            message: error.message,
+            hint: error.hint,
+            setting: None,
+        }
+    }
+}
+
 impl From<http::Error> for Error {
     fn from(error: http::Error) -> Self {
         let kind = match error.kind {
@@ -140,7 +152,12 @@ pub(super) fn words(text: &str, secrets: &[Text]) -> String {
 }
 
 /// An error and all that lies below it.
-#[cfg(any(feature = "aws", feature = "azure", feature = "gcp"))]
+#[cfg(any(
+    feature = "aws",
+    feature = "azure",
+    feature = "gcp",
+    feature = "kubernetes"
+))]
 pub(super) fn chain<'a>(
     error: &'a (dyn StdError + 'static),
 ) -> impl Iterator<Item = &'a (dyn StdError + 'static)> {

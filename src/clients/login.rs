@@ -37,3 +37,28 @@ impl<T, E> Default for Login<T, E> {
         Self(Mutex::default())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::cell::Cell;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn is_made_once_while_it_is_good_and_not_at_once_again_after_a_failure() {
+        let made = Cell::new(0);
+        let log_in = async |outcome: Result<Duration, ()>| {
+            made.set(made.get() + 1);
+            outcome.map(|life| (made.get(), life))
+        };
+        let kept = Login::default();
+        let hour = Duration::from_hours(1);
+        assert_eq!(kept.get(log_in(Ok(Duration::ZERO))).await, Ok(1));
+        assert_eq!(kept.get(log_in(Ok(hour))).await, Ok(2));
+        assert_eq!(kept.get(log_in(Ok(hour))).await, Ok(2));
+        let kept = Login::default();
+        assert_eq!(kept.get(log_in(Err(()))).await, Err(()));
+        assert_eq!(kept.get(log_in(Ok(hour))).await, Err(()));
+        assert_eq!(made.get(), 3);
+    }
+}

@@ -13,6 +13,8 @@ pub mod cloud;
 pub mod gcp;
 pub mod http;
 pub mod jwt;
+#[cfg(feature = "kubernetes")]
+pub mod kubernetes;
 pub mod login;
 pub mod proxy;
 pub mod rate;

@@ -56,7 +56,7 @@ impl Proxy {
     }
 
     /// The whole address, with user name and password.
-    #[cfg(feature = "aws")]
+    #[cfg(any(feature = "aws", feature = "kubernetes"))]
     pub(crate) fn expose(&self) -> &str {
         self.url.as_str()
     }

@@ -6,10 +6,11 @@ use std::path::{Path, PathBuf};
 use std::string::FromUtf8Error;
 use std::sync::Arc;
 
-use super::document::{self, Entry};
-use super::{Request, format, structured};
+use super::document::{self, Entry, Node};
+use super::{InSecret, Request, format, structured};
 use crate::diagnostics::{Diagnostic, Fault, Source, Span, io_reason};
 use crate::env::Environment;
+use crate::secret::Text;
 
 /// How our settings file is called.
 const NAME: &str = "manifuse.yaml";
@@ -32,6 +33,9 @@ pub(super) fn load(request: &Request<'_>) -> Result<Option<SettingsFile>, Box<Di
     if let Some(name) = request.config {
         return read(name, &request.folder.join(name), request.environment).map(Some);
     }
+    if let Some(secret) = request.secret {
+        return Ok(Some(in_secret(secret)));
+    }
     for path in places(request) {
         if is_there(&path) {
             let name = path.strip_prefix(request.folder).unwrap_or(&path);
@@ -39,6 +43,20 @@ pub(super) fn load(request: &Request<'_>) -> Result<Option<SettingsFile>, Box<Di
         }
     }
     Ok(None)
+}
+
+/// As AVP, which reads them as YAML: what stands around a value does not belong to it.
+fn in_secret(secret: &InSecret) -> SettingsFile {
+    let entry = |(key, value): &(String, Text)| {
+        let trimmed = value.expose_str().map(|value| Text::from(value.trim()));
+        let value = Node::Scalar(trimmed.unwrap_or_else(|| value.clone()));
+        Entry::at(key, Span::at(0), value)
+    };
+    SettingsFile {
+        source: Arc::new(Source::new(secret.name.as_str(), String::new())),
+        entries: secret.entries.iter().map(entry).collect(),
+        ours: false,
+    }
 }
 
 /// Whether there is a file, or what cannot be looked at: passing that over would drop an operator's settings unsaid.

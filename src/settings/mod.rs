@@ -24,6 +24,7 @@ pub use validation::InvalidExpression;
 
 use crate::diagnostics::{Diagnostic, Fault};
 use crate::env::{Environment, Options, Origin, Setting};
+use crate::secret::Text;
 
 /// Where an operator's settings lie unnamed.
 pub const SYSTEM_FOLDER: &str = "/etc/manifuse";
@@ -47,6 +48,17 @@ pub struct Request<'a> {
     pub system_folder: &'a Path,
     /// The settings file that a flag or variable names.
     pub config: Option<&'a str>,
+    /// What a Secret of the cluster holds, if a flag names one. A file that is named stands in its place.
+    pub secret: Option<&'a InSecret>,
+}
+
+/// Settings in a Secret of the cluster.
+#[derive(Debug)]
+pub struct InSecret {
+    /// What messages call it.
+    pub name: String,
+    /// AVP's keys and their values.
+    pub entries: Vec<(String, Text)>,
 }
 
 /// All settings.

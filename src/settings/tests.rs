@@ -26,6 +26,7 @@ impl Case<'_> {
             rendered: &folder.path().canonicalize().unwrap().join("k8s/shop"),
             system_folder: &folder.path().join("etc"),
             config: self.config,
+            secret: None,
         })
     }
 
@@ -245,6 +246,7 @@ fn a_file_that_is_not_utf_8_says_where() {
             rendered: folder.path(),
             system_folder: Path::new("/nosuch"),
             config: Some(name),
+            secret: None,
         });
         let errors = loaded.unwrap_err();
         assert_eq!(
@@ -307,6 +309,7 @@ fn our_file_that_cannot_be_opened_is_an_error_and_no_other_place_counts() {
         rendered: folder.path(),
         system_folder: &system,
         config: None,
+        secret: None,
     });
     assert_eq!(
         render(&loaded.unwrap_err(), Rendering::PLAIN),

@@ -343,8 +343,8 @@ fn variables_are_listed() {
     assert_eq!(
         lines[..2],
         [
-            "VAULT_ADDR                               the address;                    sops: vault.address, vault:",
-            "                                         https://127.0.0.1:8200 without  address",
+            "VAULT_ADDR                               the address;                    ibmsecretsmanager, sops:",
+            "                                         https://127.0.0.1:8200 without  vault.address, vault:",
         ]
     );
     let names = text.lines().filter(|line| !line.starts_with(' ')).count();
@@ -468,12 +468,6 @@ fn a_named_backends_error_points_at_the_setting_it_is_about() {
             "give a number".to_owned(),
         ),
         (
-            "type: keepersecretsmanager",
-            "there is no backend type \"keepersecretsmanager\"",
-            13,
-            format!("keepersecretsmanager is not in this version; type is one of {types}"),
-        ),
-        (
             "type: keepass",
             "there is no backend type \"keepass\"",
             13,
@@ -511,9 +505,7 @@ fn a_type_that_a_plain_variable_gives_a_named_backend_is_named_by_it() {
 #[test]
 fn a_type_that_is_not_for_the_default_backend_says_why() {
     let one_of = format!("AVP_TYPE is one of {}", types(|kind| kind.built_in));
-    let not_yet = format!("keepersecretsmanager is not in this version; {one_of}");
     for (kind, hint) in [
-        ("keepersecretsmanager", &*not_yet),
         (
             "env",
             "env is for named backends only: write it as a type under backends in manifuse.yaml",

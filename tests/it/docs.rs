@@ -17,6 +17,7 @@ use manifuse::inject::{self, CollectOptions, RenderContext};
 use manifuse::secret::{Map, Number, Value};
 use rcgen::{KeyPair, PKCS_RSA_SHA256};
 
+use crate::stores::keepersecretsmanager;
 use crate::support::certificates::Certificates;
 use crate::support::kube_yaml;
 use crate::support::program::Program;
@@ -148,9 +149,17 @@ fn settings_on_all_pages_are_good() {
             )
             .file("client.pem", &certificates.client_pem)
             .file("client.key", &certificates.client_key_pem)
+            .file(
+                "keeper.json",
+                keepersecretsmanager::config("keepersecurity.com").to_string(),
+            )
             // What the pages leave to the environment.
             .env("AVP_DELINEA_PASSWORD", "p")
             .env("AVP_SECRET_ID", "s")
+            .env("AVP_IBM_API_KEY", "k")
+            .env("OP_CONNECT_TOKEN", "t")
+            .env("KUBERNETES_SERVICE_HOST", "127.0.0.1")
+            .env("KUBERNETES_SERVICE_PORT", "1")
             .env("AVP_YCL_PRIVATE_KEY", &rsa_key)
             .env("VAULT_TOKEN", "t")
             .stdin("kind: X\n")

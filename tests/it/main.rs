@@ -32,6 +32,8 @@ mod key_servers;
 mod live_aws;
 #[cfg(test)]
 mod live_golden;
+#[cfg(feature = "kubernetes")]
+mod live_kubernetes;
 #[cfg(test)]
 mod live_sops;
 #[cfg(test)]

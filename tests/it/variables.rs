@@ -17,8 +17,11 @@ const EFFECTS: &[(&str, &str, &str)] = {
     const AZURE: &str = "tests/it/clouds/azure.rs";
     const BAD_INPUT: &str = "tests/it/vault/bad_input.rs";
     const CACHE: &str = "tests/it/vault/cache.rs";
+    const CONNECT: &str = "tests/it/stores/onepasswordconnect.rs";
     const DELINEA: &str = "tests/it/stores/delineasecretserver.rs";
     const GCP: &str = "tests/it/clouds/gcp.rs";
+    const IBM: &str = "tests/it/stores/ibmsecretsmanager.rs";
+    const KEEPER: &str = "tests/it/stores/keepersecretsmanager.rs";
     const LOCKBOX: &str = "tests/it/stores/yandexcloudlockbox.rs";
     const LOGINS: &str = "tests/it/vault/logins.rs";
     const NETWORK: &str = "tests/it/vault/network.rs";
@@ -152,6 +155,12 @@ const EFFECTS: &[(&str, &str, &str)] = {
             NETWORK,
             "headers_of_the_settings_go_with_every_request",
         ),
+        ("AVP_IBM_API_KEY", IBM, "a_login_that_fails_is_made_once"),
+        (
+            "AVP_IBM_INSTANCE_URL",
+            IBM,
+            "an_application_says_not_where_the_token_goes",
+        ),
         (
             "AVP_YCL_KEY_ID",
             LOCKBOX,
@@ -166,6 +175,21 @@ const EFFECTS: &[(&str, &str, &str)] = {
             "AVP_YCL_PRIVATE_KEY",
             LOCKBOX,
             "a_statement_of_another_key_or_account_is_refused",
+        ),
+        (
+            "AVP_KEEPER_CONFIG_PATH",
+            KEEPER,
+            "files_that_cannot_be_used_are_told",
+        ),
+        (
+            "KSM_HOSTNAME",
+            KEEPER,
+            "the_host_of_the_settings_wins_and_any_certificate_may_do",
+        ),
+        (
+            "KSM_SKIP_VERIFY",
+            KEEPER,
+            "the_host_of_the_settings_wins_and_any_certificate_may_do",
         ),
         (
             "AVP_DELINEA_URL",
@@ -187,6 +211,12 @@ const EFFECTS: &[(&str, &str, &str)] = {
             DELINEA,
             "a_login_that_fails_is_made_once",
         ),
+        (
+            "OP_CONNECT_HOST",
+            CONNECT,
+            "an_application_says_not_where_the_token_goes",
+        ),
+        ("OP_CONNECT_TOKEN", CONNECT, "another_token_is_refused"),
         (
             "AWS_REGION",
             AWS_SECRETS,
@@ -401,6 +431,16 @@ const EFFECTS: &[(&str, &str, &str)] = {
         ),
         ("XDG_CONFIG_HOME", SOPS, "keys_come_from_everywhere"),
         ("HOME", CACHE, "processes_share_one_login"),
+        (
+            "KUBERNETES_SERVICE_HOST",
+            "tests/it/stores/kubernetessecret.rs",
+            "a_pods_account_is_taken",
+        ),
+        (
+            "KUBERNETES_SERVICE_PORT",
+            "tests/it/stores/kubernetessecret.rs",
+            "a_pods_account_is_taken",
+        ),
         (
             "HTTP_PROXY",
             NETWORK,

@@ -59,7 +59,7 @@ fn ignored(program: Program) -> Program {
     program
         .file("app.yaml", "kind: X\n")
         .env("AVP_TYPE", "sops")
-        .env("ARGOCD_ENV_AWS_REGION", "eu-west-1")
+        .env("ARGOCD_ENV_AZURE_CLIENT_CERTIFICATE_PASSWORD", "CANARY")
         .env("ARGOCD_ENV_VAULT_TOKN", "CANARY")
         .env("MANIFUSE_TIMEOT", "5s")
 }

@@ -76,7 +76,7 @@ fn check(
     let mut errors = filled.err().unwrap_or_default();
     let paths = flags.paths.iter();
     errors.extend(paths.filter_map(|path| input::missing(&process.folder, path)));
-    match configure(flags, Name::Manifuse, process) {
+    match configure(flags, Name::Manifuse, None, process) {
         Ok(configured) => {
             let wrong = configured.path_rule.err();
             errors.extend(wrong.map(|error| Diagnostic::from_error(&error)));

@@ -53,7 +53,10 @@ const AWS: &str = "awssecretsmanager, awsssm, sops: AWS";
 const AWS_STORES: &str = "awssecretsmanager, awsssm";
 const AZURE: &str = "azurekeyvault, sops: Azure";
 const GCP: &str = "gcpsecretmanager, sops: GCP";
+const IBM: &str = "ibmsecretsmanager";
+const KUBERNETES: &str = "kubernetessecret";
 const LOCKBOX: &str = "yandexcloudlockbox";
+const CONNECT: &str = "1passwordconnect";
 const DELINEA: &str = "delineasecretserver";
 const KEEPER: &str = "keepersecretsmanager";
 const PGP: &str = "sops: PGP";
@@ -175,25 +178,31 @@ pub const VARIABLES: &[Variable] = &[
         "a second factor",
         "nobody reads it, AVP's library neither",
     ),
-    not_yet("AVP_IBM_API_KEY", "ibmsecretsmanager", "the API key"),
-    not_yet("AVP_IBM_INSTANCE_URL", "ibmsecretsmanager", "the address"),
+    secret("AVP_IBM_API_KEY", IBM, "the API key"),
+    setting("AVP_IBM_INSTANCE_URL", IBM, "the address"),
     setting("AVP_YCL_KEY_ID", LOCKBOX, "the key's id"),
     setting("AVP_YCL_SERVICE_ACCOUNT_ID", LOCKBOX, "the service account"),
     secret("AVP_YCL_PRIVATE_KEY", LOCKBOX, "the key"),
-    not_yet("AVP_KEEPER_CONFIG_PATH", KEEPER, "the device's file"),
-    not_yet("KSM_HOSTNAME", KEEPER, "the host, over the file's"),
-    not_yet(
+    setting("AVP_KEEPER_CONFIG_PATH", KEEPER, "the device's file"),
+    setting("KSM_HOSTNAME", KEEPER, "the host, over the file's"),
+    setting(
         "KSM_SKIP_VERIFY",
         KEEPER,
         "whether to trust any certificate",
     ),
-    not_yet("KSM_TOKEN", KEEPER, "a token for one use"),
+    row(
+        "KSM_TOKEN",
+        KEEPER,
+        "a token for one use",
+        Fate::Ignored("Keeper's own tool makes the device's file of it"),
+        false,
+    ),
     setting("AVP_DELINEA_URL", DELINEA, "the address"),
     setting("AVP_DELINEA_USER", DELINEA, "the user"),
     secret("AVP_DELINEA_PASSWORD", DELINEA, "the password"),
     setting("AVP_DELINEA_DOMAIN", DELINEA, "the user's domain"),
-    not_yet("OP_CONNECT_HOST", "1passwordconnect", "the address"),
-    not_yet("OP_CONNECT_TOKEN", "1passwordconnect", "the token"),
+    setting("OP_CONNECT_HOST", CONNECT, "the address"),
+    secret("OP_CONNECT_TOKEN", CONNECT, "the token"),
     setting("AWS_REGION", AWS_STORES, "the region; us-east-2 without it"),
     setting("AWS_ACCESS_KEY_ID", AWS, "the key's id"),
     secret("AWS_SECRET_ACCESS_KEY", AWS, "the key"),
@@ -380,12 +389,18 @@ pub const VARIABLES: &[Variable] = &[
         "vault, sops",
         "where tokens are kept between runs, and where `.config` and `.ssh` lie",
     ),
-    not_yet(
+    goes(
         "KUBERNETES_SERVICE_HOST",
         IN_CLUSTER,
         "the cluster's address",
+        "the client of the cluster",
     ),
-    not_yet("KUBERNETES_SERVICE_PORT", IN_CLUSTER, "its port"),
+    goes(
+        "KUBERNETES_SERVICE_PORT",
+        IN_CLUSTER,
+        "its port",
+        "the client of the cluster",
+    ),
     row(
         "HTTP_PROXY",
         "vault",
@@ -537,6 +552,18 @@ pub const VARIABLES: &[Variable] = &[
         "MANIFUSE_VAULT_DNS_SERVER",
         "vault",
         "whom to ask for SRV records",
+    ),
+    setting("MANIFUSE_IBM_IAM_ENDPOINT", IBM, "the address to log in at"),
+    setting("MANIFUSE_KUBECONFIG", KUBERNETES, "a kubeconfig"),
+    setting(
+        "MANIFUSE_KUBERNETES_ACCOUNT",
+        KUBERNETES,
+        "the folder of the pod's account",
+    ),
+    setting(
+        "MANIFUSE_KUBE_CONTEXT",
+        KUBERNETES,
+        "a context of the kubeconfig",
     ),
     setting(
         "MANIFUSE_YANDEX_IAM_ENDPOINT",

@@ -181,6 +181,7 @@ fn request<'a>(environment: &'a Environment, folder: &'a Path) -> settings::Requ
         folder,
         system_folder: folder,
         config: None,
+        secret: None,
         rendered: folder,
     }
 }

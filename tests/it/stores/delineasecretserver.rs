@@ -1,5 +1,5 @@
-//! Secret Server as the fake has it, below a base path, with the password grant of its OAuth:
-//! <https://docs.delinea.com/online-help/secret-server/api-scripting/rest-api/index.htm>.
+//! Secret Server as the fake has it, below a base path, with the password grant of its OAuth: as the pages below
+//! `documents/restapi` of each server say.
 
 use serde_json::{Value as Json, json};
 
@@ -226,7 +226,7 @@ fn a_login_that_fails_is_made_once() {
     });
     let references: Vec<String> = (0..5).map(STORE.numbered).collect();
     let program = settings(super::program(&references, "20s"), &server.url());
-    let run = program.env("AVP_DELINEA_PASSWORD", CREDENTIAL).run();
+    let run = program.run();
     assert_eq!(run.code, Some(3), "{}", run.stderr);
     for words in [
         "the login to Secret Server failed",

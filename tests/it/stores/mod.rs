@@ -14,6 +14,11 @@ mod azurekeyvault;
 mod delineasecretserver;
 #[cfg(feature = "gcp")]
 mod gcpsecretmanager;
+mod ibmsecretsmanager;
+pub(crate) mod keepersecretsmanager;
+#[cfg(feature = "kubernetes")]
+mod kubernetessecret;
+mod onepasswordconnect;
 mod together;
 mod vault;
 mod yandexcloudlockbox;

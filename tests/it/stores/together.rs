@@ -7,6 +7,7 @@ use crate::support::server::Server;
 
 /// The stores in the order of their names, with the requests for five secrets: those that read, and the others (logins).
 const STORES: &[(&str, &Store, usize, usize)] = &[
+    ("1passwordconnect", &super::onepasswordconnect::STORE, 5, 1),
     #[cfg(feature = "aws")]
     ("awssecretsmanager", &super::awssecretsmanager::STORE, 1, 0),
     #[cfg(feature = "aws")]
@@ -21,6 +22,15 @@ const STORES: &[(&str, &Store, usize, usize)] = &[
     ),
     #[cfg(feature = "gcp")]
     ("gcpsecretmanager", &super::gcpsecretmanager::STORE, 5, 1),
+    ("ibmsecretsmanager", &super::ibmsecretsmanager::STORE, 5, 3),
+    (
+        "keepersecretsmanager",
+        &super::keepersecretsmanager::STORE,
+        1,
+        0,
+    ),
+    #[cfg(feature = "kubernetes")]
+    ("kubernetessecret", &super::kubernetessecret::STORE, 5, 0),
     ("vault", &super::vault::STORE, 5, 1),
     (
         "yandexcloudlockbox",

@@ -50,6 +50,7 @@ fn load(name: &str, folder: &Path) -> Result<Settings, Vec<Diagnostic>> {
         rendered: folder,
         system_folder: folder,
         config: Some(name),
+        secret: None,
     })
 }
 
