@@ -132,11 +132,16 @@ impl Backend for Folder {
     }
 }
 
-/// A relative path without `.`; `None` when it is absolute or climbs.
+/// The path below the root; `None` when it leads out of it.
 fn clean(path: &str) -> Option<PathBuf> {
     if path == HERE {
         return Some(PathBuf::new());
     }
+    below(path)
+}
+
+/// A relative path without `.`; `None` when it is absolute or climbs.
+pub(super) fn below(path: &str) -> Option<PathBuf> {
     let mut clean = PathBuf::new();
     for component in Path::new(path).components() {
         match component {
@@ -168,7 +173,8 @@ fn names(folder: &Path) -> io::Result<Vec<String>> {
     Ok(names)
 }
 
-fn value(bytes: Vec<u8>) -> Value {
+/// Bytes as a text, if they are one.
+pub(super) fn value(bytes: Vec<u8>) -> Value {
     let text = Text::from(bytes);
     if text.expose_str().is_some() {
         Value::String(text)

@@ -16,6 +16,7 @@ mod keepersecretsmanager;
 #[cfg(feature = "kubernetes")]
 mod kubernetessecret;
 mod onepasswordconnect;
+mod passwords;
 pub mod pool;
 pub mod registry;
 mod sops;

@@ -52,6 +52,8 @@ pub const TYPES: &[Type] = &[
     super::keepersecretsmanager::TYPE,
     #[cfg(feature = "kubernetes")]
     super::kubernetessecret::TYPE,
+    super::passwords::gopass::TYPE,
+    super::passwords::pass::TYPE,
     super::sops::TYPE,
     super::vault::TYPE,
     super::yandexcloudlockbox::TYPE,

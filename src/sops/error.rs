@@ -151,14 +151,17 @@ impl Error {
 }
 
 impl NoKey {
-    fn causes(&self) -> Vec<String> {
+    /// What to say below the message.
+    pub fn causes(&self) -> Vec<String> {
         let mut causes = Vec::new();
         if let Some((opened, needed)) = self.groups {
             causes.push(format!(
                 "{opened} of its key groups could be opened, {needed} are needed"
             ));
         }
-        causes.push(format!("it was encrypted for {}", Listed(&self.recipients)));
+        if !self.recipients.is_empty() {
+            causes.push(format!("it was encrypted for {}", Listed(&self.recipients)));
+        }
         if !self.failures.is_empty() {
             causes.push(Listed(&self.failures).to_string());
         }

@@ -31,7 +31,7 @@ pub use config::Config;
 pub use document::{Format, Layout};
 pub use error::{Error, NoKey, ValueError};
 pub use in_place::{Change, Replacement};
-pub use keys::{ALLOWLIST, DataKey, InvalidOrder, Keyring, ORDER, SETTINGS};
+pub use keys::{ALLOWLIST, DataKey, FileKeys, InvalidOrder, Keyring, ORDER, SETTINGS, Sealing};
 pub use path::{InvalidPath, NotFound, TreePath};
 pub use recipe::{InvalidContext, Recipe};
 pub use revision::Revision;

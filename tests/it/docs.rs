@@ -139,7 +139,7 @@ fn settings_on_all_pages_are_good() {
             continue;
         }
         let run = Program::manifuse(["generate", "-c", "manifuse.yaml", "-"])
-            // What is looked at before it is needed: a folder and certificates that must be there.
+            // What is looked at before it is needed: folders, certificates and mounts that must be there.
             .file(
                 "manifuse.yaml",
                 block
@@ -153,6 +153,8 @@ fn settings_on_all_pages_are_good() {
                 "keeper.json",
                 keepersecretsmanager::config("keepersecurity.com").to_string(),
             )
+            .file("gopass-config", "[mounts]\npath = secrets\n")
+            .file("secrets/.gpg-id", "")
             // What the pages leave to the environment.
             .env("AVP_DELINEA_PASSWORD", "p")
             .env("AVP_SECRET_ID", "s")

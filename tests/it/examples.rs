@@ -78,6 +78,33 @@ fn the_flux_example_is_decrypted_in_place() {
     assert_eq!(output, format!("{head}{values}---\n{plain}"));
 }
 
+/// The script that it stands for printed these entries, the certificate with its last line end.
+#[test]
+fn the_gopass_example_reads_its_store() {
+    let run = Program::manifuse(["generate", "examples/gopass"])
+        .env("SOPS_GPG_EXEC", "/no/gpg")
+        .run_in(root());
+    assert_eq!((run.code, run.stderr.as_str()), (Some(0), ""));
+    let certificate = "LS0tLS1CRUdJTiBDRVJUSUZJQ0FURS0tLS0tCk1JSUJzekNDQVZtZ0F3SUJBZ0lVUTBoUAotLS0tLUVORCBDRVJUSUZJQ0FURS0tLS0tCg==";
+    let wanted = serde_json::json!([{
+        "apiVersion": "v1",
+        "kind": "Secret",
+        "metadata": {"name": "shop", "namespace": "shop"},
+        "stringData": {
+            "password": "s3cret: with \"quotes\"",
+            "user": "shop",
+            "scope": "read",
+            "pin": "0042"
+        },
+        "data": {"ca.crt": certificate}
+    }]);
+    let documents = kube_yaml::documents(&run.stdout).unwrap();
+    assert_eq!(
+        Tree::List(documents).to_string(),
+        Tree::from(&wanted).to_string()
+    );
+}
+
 #[test]
 fn the_vault_example_reads_its_secret_once() {
     let mut table = Table::default();

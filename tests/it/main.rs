@@ -35,6 +35,8 @@ mod live_golden;
 #[cfg(feature = "kubernetes")]
 mod live_kubernetes;
 #[cfg(test)]
+mod live_pass;
+#[cfg(test)]
 mod live_sops;
 #[cfg(test)]
 mod live_transit;

@@ -25,6 +25,7 @@ const EFFECTS: &[(&str, &str, &str)] = {
     const LOCKBOX: &str = "tests/it/stores/yandexcloudlockbox.rs";
     const LOGINS: &str = "tests/it/vault/logins.rs";
     const NETWORK: &str = "tests/it/vault/network.rs";
+    const PASS: &str = "tests/it/stores/pass.rs";
     const READ: &str = "tests/it/vault/read.rs";
     const TLS: &str = "tests/it/vault/tls.rs";
     const WRAPPING: &str = "tests/it/vault/wrapping.rs";
@@ -441,6 +442,19 @@ const EFFECTS: &[(&str, &str, &str)] = {
             "tests/it/stores/kubernetessecret.rs",
             "a_pods_account_is_taken",
         ),
+        (
+            "PASSWORD_STORE_DIR",
+            PASS,
+            "a_store_lies_at_home_or_where_a_setting_says",
+        ),
+        ("GOPASS_CONFIG", PASS, "gopass_mounts_are_found"),
+        (
+            "GOPASS_AGE_PASSWORD",
+            PASS,
+            "identities_of_gopass_are_behind_a_passphrase",
+        ),
+        ("GOPASS_HOMEDIR", PASS, "gopass_mounts_are_found"),
+        ("XDG_DATA_HOME", PASS, "gopass_mounts_are_found"),
         (
             "HTTP_PROXY",
             NETWORK,

@@ -59,7 +59,9 @@ const LOCKBOX: &str = "yandexcloudlockbox";
 const CONNECT: &str = "1passwordconnect";
 const DELINEA: &str = "delineasecretserver";
 const KEEPER: &str = "keepersecretsmanager";
-const PGP: &str = "sops: PGP";
+const AGE: &str = "sops: age, gopass, pass";
+const PGP: &str = "sops: PGP, gopass, pass";
+const PASSWORDS: &str = "gopass, pass";
 const IN_CLUSTER: &str = "-s, kubernetessecret";
 const FLAG: &str = "the flag";
 /// All of them.
@@ -350,21 +352,17 @@ pub const VARIABLES: &[Variable] = &[
         "grpc or rest",
         "the same calls are made either way",
     ),
-    secret("SOPS_AGE_KEY", "sops: age", "age identities"),
-    setting("SOPS_AGE_KEY_FILE", "sops: age", "a file of age identities"),
+    secret("SOPS_AGE_KEY", AGE, "age identities"),
+    setting("SOPS_AGE_KEY_FILE", AGE, "a file of age identities"),
     secret(
         "SOPS_AGE_KEY_CMD",
-        "sops: age",
+        AGE,
         "a command that prints age identities",
     ),
-    setting(
-        "SOPS_AGE_SSH_PRIVATE_KEY_FILE",
-        "sops: age",
-        "a file of an SSH key",
-    ),
+    setting("SOPS_AGE_SSH_PRIVATE_KEY_FILE", AGE, "a file of an SSH key"),
     secret(
         "SOPS_AGE_SSH_PRIVATE_KEY_CMD",
-        "sops: age",
+        AGE,
         "a command that prints an SSH key",
     ),
     setting("SOPS_GPG_EXEC", PGP, "the program gpg"),
@@ -381,14 +379,31 @@ pub const VARIABLES: &[Variable] = &[
     ),
     setting(
         "XDG_CONFIG_HOME",
-        "sops: age",
-        "where `sops/age/keys.txt` lies",
+        AGE,
+        "where `sops/age/keys.txt` and gopass's own files lie",
     ),
     setting(
         "HOME",
-        "vault, sops",
-        "where tokens are kept between runs, and where `.config` and `.ssh` lie",
+        "vault, sops, gopass, pass",
+        "where tokens are kept between runs, and where `.config`, `.ssh` and `.password-store` lie",
     ),
+    setting("PASSWORD_STORE_DIR", PASSWORDS, "the folder of the entries"),
+    setting(
+        "GOPASS_CONFIG",
+        "gopass",
+        "the file that says which stores are mounted",
+    ),
+    secret(
+        "GOPASS_AGE_PASSWORD",
+        "gopass",
+        "the passphrase of its age identities",
+    ),
+    setting(
+        "GOPASS_HOMEDIR",
+        "gopass",
+        "the home folder, for gopass alone",
+    ),
+    setting("XDG_DATA_HOME", "gopass", "where `gopass/stores/root` lies"),
     goes(
         "KUBERNETES_SERVICE_HOST",
         IN_CLUSTER,
@@ -513,7 +528,7 @@ pub const VARIABLES: &[Variable] = &[
     ),
     setting(
         "MANIFUSE_SOPS_KEYS",
-        "sops",
+        "sops, gopass, pass",
         "a folder of keys as Flux wants it",
     ),
     goes(

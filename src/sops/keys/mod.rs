@@ -6,6 +6,7 @@ mod aws;
 #[cfg(feature = "azure")]
 mod azure;
 mod child;
+mod file_keys;
 #[cfg(any(feature = "aws", feature = "azure", feature = "gcp"))]
 mod flux;
 mod folder;
@@ -23,6 +24,7 @@ use aes_gcm::aead::OsRng;
 use aes_gcm::aead::rand_core::RngCore as _;
 use zeroize::Zeroizing;
 
+pub use self::file_keys::{FileKeys, Sealing};
 pub use self::keyring::{InvalidOrder, Keyring, ORDER, SETTINGS};
 pub(super) use self::master::{KeyKind, MasterKey, Wrapped};
 use self::opener::Share;

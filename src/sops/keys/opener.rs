@@ -134,7 +134,8 @@ impl<L: Local> Threads<L> {
         }
     }
 
-    async fn run<R: Send + 'static>(
+    /// Runs something on the kind's keys, in its turn.
+    pub(super) async fn run<R: Send + 'static>(
         &self,
         deadline: Instant,
         work: impl FnOnce(&L) -> Result<R, Failure> + Send + 'static,

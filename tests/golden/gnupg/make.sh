@@ -9,6 +9,7 @@
 #   *.asc     public.asc and secret.asc hold all unlocked keys, locked.asc the other one
 #   fingerprints.txt  each key and its subkey
 #   choices   keys with several subkeys, expired or revoked; choices.txt says which subkey gpg takes ("-": none)
+#   entries   what a password store has for the keys rsa and curve, by the names of its tests
 #   messages  the text below for one key, several, a hidden one, and in each way gpg knows
 set -euo pipefail
 cd "$(dirname "$0")"
@@ -73,6 +74,14 @@ for cipher in 3DES CAST5 BLOWFISH AES AES192 AES256 TWOFISH CAMELLIA128 CAMELLIA
 done
 for way in none zip zlib; do seal "compressed-$way" -r curve@example.invalid --compress-algo "$way"; done
 seal no-integrity -r curve@example.invalid --rfc2440 --cipher-algo AES || true
+rm -rf entries && mkdir entries
+entry() { local name=$1; shift; g --encrypt -r rsa@example.invalid -r curve@example.invalid "$@" > "entries/$name.gpg"; }
+printf 'cnry-value-v7q2-now\nuser: shop\n' | entry lines
+printf 'cnry-value-v7q2-now\n' | entry armored --armor
+printf 'cnry-value-v7q2-now\n' | entry hidden --throw-keyids
+printf 'x%.0s' {1..60000} | entry large
+printf '' | entry empty
+printf 'cnry-value-v7q2-now\n' | g --encrypt -r locked@example.invalid > entries/locked.gpg
 printf '%s' "$share" | g --armor --sign -u curve@example.invalid > messages/signed-only.asc
 seal signed -r curve@example.invalid --sign -u curve@example.invalid
 printf '%s' "$share" | g --armor --symmetric --passphrase x > messages/passphrase.asc

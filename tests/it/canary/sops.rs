@@ -11,7 +11,7 @@ use super::{CREDENTIAL, Case, DECODED, KEY, NEIGHBOUR, VALUE, case, check};
 
 const FILE: &str = include_str!("secrets.enc.yaml");
 /// Whose the file is.
-const OWN: &str = "age1zpaaazskavxze44xume0rhw59gkrfuh90nzx7cyufzhuhc3u2asqa4vqhd";
+pub(super) const OWN: &str = "age1zpaaazskavxze44xume0rhw59gkrfuh90nzx7cyufzhuhc3u2asqa4vqhd";
 /// Opens the file, and nothing else.
 pub(super) const IDENTITY: &str =
     "AGE-SECRET-KEY-1U82DFYT6K26D9Z8WWWSXVVYTU9Z757UTQK438XFKP58T84P745HS2U0TSZ";

@@ -19,6 +19,7 @@ pub(crate) mod keepersecretsmanager;
 #[cfg(feature = "kubernetes")]
 mod kubernetessecret;
 mod onepasswordconnect;
+mod pass;
 mod together;
 mod vault;
 mod yandexcloudlockbox;

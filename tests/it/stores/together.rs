@@ -1,4 +1,5 @@
-//! One run over a folder with a manifest for each store: every store is asked for its own secrets, as often as when it is alone.
+//! One run over a folder with a manifest for each store: every store is asked for its own secrets, as often as when it is
+//! alone. A password store is a folder: nobody is asked.
 
 use super::{HOSTS, NUMBERED, Store, manifest, values};
 use crate::support::certificates::Certificates;
@@ -58,10 +59,12 @@ fn each_is_asked_for_its_own_and_no_more() {
             .file(&format!("manifests/{name}.yaml"), manifest(&references));
         servers.push(server);
     }
+    let passwords: Vec<String> = (0..5).map(super::pass::numbered).collect();
+    program = super::pass::settings(program).file("manifests/pass.yaml", manifest(&passwords));
     // One store's fake goes by the real one's name, by a proxy; the others are here.
     let run = program.env("NO_PROXY", "localhost,127.0.0.1").run();
     let texts = (0..5).map(|number| format!("{NUMBERED}{number}"));
-    let texts: Vec<String> = STORES.iter().flat_map(|_| texts.clone()).collect();
+    let texts: Vec<String> = (0..=STORES.len()).flat_map(|_| texts.clone()).collect();
     assert_eq!(values(&run), texts);
     for ((name, store, reads, others), server) in STORES.iter().zip(&servers) {
         let requests = server.requests();

@@ -3,7 +3,7 @@
 use zeroize::Zeroizing;
 
 use super::hybrid::HybridIdentity;
-use super::locked::{Ask, Lock, Locked};
+use super::locked::{Lock, Locked, Passphrase};
 use super::plugin::PluginIdentity;
 use super::ssh::{self, SshKey};
 use super::x25519::X25519Identity;
@@ -42,7 +42,7 @@ impl Found {
         place: &str,
         text: Result<Zeroizing<Vec<u8>>, String>,
         holds: Holds,
-        ask: Ask,
+        ask: &Passphrase,
     ) {
         let added = text.and_then(|text| match holds {
             Holds::SshKey => self.add_ssh(place, &text, ask),
@@ -71,7 +71,12 @@ impl Found {
         Ok(counted(count))
     }
 
-    fn add_ssh(&mut self, place: &str, text: &[u8], ask: Ask) -> Result<Option<String>, String> {
+    fn add_ssh(
+        &mut self,
+        place: &str,
+        text: &[u8],
+        ask: &Passphrase,
+    ) -> Result<Option<String>, String> {
         match ssh::parse(text)? {
             SshKey::Ready(identity) => {
                 self.ready.push(Box::new(identity));
@@ -84,8 +89,8 @@ impl Found {
         }
     }
 
-    fn lock(&mut self, place: &str, lock: Lock, ask: Ask) {
-        self.locked.push(Locked::new(place, lock, ask));
+    fn lock(&mut self, place: &str, lock: Lock, ask: &Passphrase) {
+        self.locked.push(Locked::new(place, lock, ask.clone()));
     }
 
     fn note(&mut self, place: &str, outcome: String) {
@@ -122,6 +127,8 @@ impl Contents {
         let lines = text.lines().map(str::trim);
         let lines = lines.filter(|line| !line.is_empty() && !line.starts_with('#'));
         for (index, line) in lines.enumerate() {
+            // gopass notes the recipient behind it.
+            let line = line.split('|').next().unwrap_or_default();
             let wrong = || format!("entry {} is no age identity", index + 1);
             if line.starts_with("AGE-PLUGIN-") {
                 let identity = line.parse().map_err(|_| wrong())?;

@@ -10,10 +10,29 @@ use age_core::format::Stanza;
 use zeroize::Zeroizing;
 
 use super::identities::{Contents, Identity};
+use crate::secret::Text;
 use crate::sops::keys::folder::MAX_FILE;
 
 /// Asks for a passphrase.
 pub(super) type Ask = fn(&str) -> io::Result<SecretString>;
+
+/// How one comes by a passphrase.
+#[derive(Clone)]
+pub(super) enum Passphrase {
+    /// Somebody is asked.
+    Ask(Ask),
+    /// A setting says it.
+    Given(Text),
+}
+
+impl Passphrase {
+    fn get(&self, question: &str) -> Result<SecretString, &'static str> {
+        match self {
+            Self::Ask(ask) => ask(question).map_err(|_| "there is no terminal to ask for it"),
+            Self::Given(text) => Ok(SecretString::from(text.expose_str().unwrap_or_default())),
+        }
+    }
+}
 
 /// As much work as Go's age accepts.
 const MAX_WORK: u8 = 22;
@@ -23,7 +42,7 @@ pub(super) struct Locked {
     /// Where they were found.
     place: String,
     lock: Lock,
-    ask: Ask,
+    passphrase: Passphrase,
     opened: OnceLock<Result<Vec<Identity>, &'static str>>,
 }
 
@@ -40,11 +59,11 @@ pub(super) enum Lock {
 }
 
 impl Locked {
-    pub(super) fn new(place: &str, lock: Lock, ask: Ask) -> Self {
+    pub(super) fn new(place: &str, lock: Lock, passphrase: Passphrase) -> Self {
         Self {
             place: place.to_owned(),
             lock,
-            ask,
+            passphrase,
             opened: OnceLock::new(),
         }
     }
@@ -77,7 +96,7 @@ impl Locked {
 
     fn open(&self) -> Result<Vec<Identity>, &'static str> {
         let question = format!("Passphrase for {}", self.place);
-        let ask = || (self.ask)(&question).map_err(|_| "there is no terminal to ask for it");
+        let ask = || self.passphrase.get(&question);
         match &self.lock {
             Lock::File(file) => open_file(file, ask),
             Lock::SshKey { key, .. } => {

@@ -15,6 +15,7 @@ mod x25519;
 use std::cell::RefCell;
 use std::collections::HashSet;
 use std::io::{BufReader, Read as _, Write as _};
+use std::path::PathBuf;
 use std::slice;
 use std::sync::{Mutex, OnceLock, PoisonError, TryLockError};
 
@@ -26,25 +27,26 @@ use tokio::time::Instant;
 use zeroize::Zeroizing;
 
 use self::identities::{Found, Identity};
-use self::locked::Ask;
+use self::locked::{Ask, Passphrase};
 pub(super) use self::recipient::check;
 use self::sources::{Sources, Stage};
 use super::MasterKey;
 use super::opener::{Failure, Local, Share};
 use super::terminal;
 use crate::env::Options;
+use crate::secret::Text;
 
 /// How an armored age file begins. Other age files are not accepted here.
 const ARMOR: &str = "-----BEGIN AGE ENCRYPTED FILE-----";
 /// A data key has 32 bytes, a share one more.
-const MAX_SIZE: u64 = 64;
+const MAX_SIZE: usize = 64;
 /// For so many recipients commands are run: a file may name thousands.
 const MAX_RUNS: usize = 100;
 
 /// The operator's identities. Each stage is looked at when the ones before it do not fit.
 pub(super) struct Age {
     sources: Sources,
-    ask: Ask,
+    ask: Passphrase,
     keys: OnceLock<Found>,
     ssh_keys: OnceLock<Found>,
     /// What is slow and may ask people happens one after the other.
@@ -68,40 +70,36 @@ impl Age {
     fn asking(options: &Options, ask: Ask) -> Self {
         Self {
             sources: Sources::new(options),
-            ask,
+            ask: Passphrase::Ask(ask),
             keys: OnceLock::new(),
             ssh_keys: OnceLock::new(),
             commands: Mutex::default(),
         }
     }
 
-    fn keys(&self) -> &Found {
-        let load = || self.sources.load(Stage::Keys, self.ask);
-        self.keys.get_or_init(load)
+    /// The same with a further file of identities, and the passphrase that protects it.
+    pub(super) fn with_file(mut self, path: PathBuf, passphrase: Option<Text>) -> Self {
+        self.sources.add_locked_file(path, passphrase);
+        self
     }
 
-    fn ssh_keys(&self) -> &Found {
-        let load = || self.sources.load(Stage::SshKeys, self.ask);
-        self.ssh_keys.get_or_init(load)
-    }
-}
-
-impl Local for Age {
-    fn unwrap(&self, key: &MasterKey, enc: &str, deadline: Instant) -> Result<Share, Failure> {
-        let damaged = || Failure::new("damaged");
-        let enc = enc.trim_start();
-        if !enc.starts_with(ARMOR) {
-            return Err(Failure::new("not an armored age file"));
-        }
+    /// What an age file holds, armored or not, if it is not larger. The recipient is told to commands that print keys.
+    pub(super) fn open(
+        &self,
+        file: &[u8],
+        recipient: &str,
+        max: usize,
+        deadline: Instant,
+    ) -> Result<Share, Failure> {
         // Unbuffered, the header is parsed anew for every few bytes of it.
-        let file = BufReader::new(ArmoredReader::new(enc.as_bytes()));
-        let decryptor = Decryptor::new_buffered(file).map_err(|_| damaged())?;
+        let armored = BufReader::new(ArmoredReader::new(file));
+        let decryptor = Decryptor::new_buffered(armored).map_err(|_| damaged())?;
         if decryptor.is_scrypt() {
             return Err(Failure::new("protected by a passphrase"));
         }
         let attempt = Attempt {
             age: self,
-            recipient: key.known_by(),
+            recipient,
             deadline,
             failures: RefCell::default(),
         };
@@ -110,12 +108,37 @@ impl Local for Age {
             DecryptError::NoMatchingKeys => attempt.failure(),
             _ => damaged(),
         })?;
-        let mut key = Zeroizing::new(Vec::with_capacity(64));
-        let size = reader.take(MAX_SIZE + 1).read_to_end(&mut key);
+        // With room for all of it, so that no copy stays behind where the vector grows.
+        let mut text = Zeroizing::new(Vec::with_capacity(max.min(file.len()) + 1));
+        let size = reader.take(max as u64 + 1).read_to_end(&mut text);
         match size {
-            Ok(1..=64) => Ok(key),
+            Ok(size) if size <= max => Ok(text),
             _ => Err(damaged()),
         }
+    }
+
+    fn keys(&self) -> &Found {
+        let load = || self.sources.load(Stage::Keys, &self.ask);
+        self.keys.get_or_init(load)
+    }
+
+    fn ssh_keys(&self) -> &Found {
+        let load = || self.sources.load(Stage::SshKeys, &self.ask);
+        self.ssh_keys.get_or_init(load)
+    }
+}
+
+impl Local for Age {
+    fn unwrap(&self, key: &MasterKey, enc: &str, deadline: Instant) -> Result<Share, Failure> {
+        let enc = enc.trim_start();
+        if !enc.starts_with(ARMOR) {
+            return Err(Failure::new("not an armored age file"));
+        }
+        let share = self.open(enc.as_bytes(), key.known_by(), MAX_SIZE, deadline)?;
+        if share.is_empty() {
+            return Err(damaged());
+        }
+        Ok(share)
     }
 
     fn wrap(&self, key: &MasterKey, share: &[u8], _: Instant) -> Result<String, Failure> {
@@ -148,6 +171,10 @@ impl Local for Age {
         places.extend(self.sources.unused());
         places
     }
+}
+
+fn damaged() -> Failure {
+    Failure::new("damaged")
 }
 
 /// One entry that is to be opened, by whatever opens it.
@@ -196,7 +223,7 @@ impl Attempt<'_> {
             let stage = Stage::Commands(self.recipient, self.deadline);
             commands
                 .found
-                .merge(self.age.sources.load(stage, self.age.ask));
+                .merge(self.age.sources.load(stage, &self.age.ask));
             let printed = self.by(&commands.found.ready, stanzas);
             if printed.is_some() {
                 return printed;
@@ -225,7 +252,7 @@ fn failure(error: &DecryptError) -> Failure {
     match error {
         DecryptError::PluginResolve(error) => not_found(error),
         DecryptError::Plugin(_) | DecryptError::Io(_) => Failure::new("a plugin failed"),
-        _ => Failure::new("damaged"),
+        _ => damaged(),
     }
 }
 

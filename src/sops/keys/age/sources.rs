@@ -7,7 +7,7 @@ use zeroize::Zeroizing;
 
 use super::command;
 use super::identities::{Found, Holds};
-use super::locked::Ask;
+use super::locked::Passphrase;
 use crate::diagnostics::io_reason;
 use crate::env::Options;
 use crate::secret::Text;
@@ -47,6 +47,8 @@ struct Place {
     name: String,
     origin: Origin,
     holds: Holds,
+    /// What protects it, if that is set.
+    passphrase: Option<Text>,
 }
 
 /// How one gets what a place holds.
@@ -111,16 +113,22 @@ impl Sources {
                     Origin::Text(value())
                 },
                 holds,
+                passphrase: None,
             }),
         }
     }
 
+    /// Adds a file that is usually protected by a passphrase.
+    pub(super) fn add_locked_file(&mut self, path: PathBuf, passphrase: Option<Text>) {
+        self.places.push(Place {
+            passphrase,
+            ..Place::file(path, Holds::Lines)
+        });
+    }
+
     fn add_file(&mut self, path: Option<PathBuf>, holds: Holds) {
-        self.places.extend(path.map(|path| Place {
-            name: file_name(&path),
-            origin: Origin::File(path),
-            holds,
-        }));
+        self.places
+            .extend(path.map(|path| Place::file(path, holds)));
     }
 
     /// The settings that say no place, by reason.
@@ -139,9 +147,11 @@ impl Sources {
     }
 
     /// Reads all places of a stage. One that cannot be read is no error: another may hold the key that fits.
-    pub(super) fn load(&self, stage: Stage<'_>, ask: Ask) -> Found {
+    pub(super) fn load(&self, stage: Stage<'_>, ask: &Passphrase) -> Found {
         let mut found = Found::default();
         for place in self.places.iter().filter(|place| place.is_in(stage)) {
+            let given = place.passphrase.clone().map(Passphrase::Given);
+            let ask = given.as_ref().unwrap_or(ask);
             found.add(&place.name, place.read(stage), place.holds, ask);
         }
         if stage == Stage::Keys {
@@ -159,6 +169,15 @@ impl Sources {
 }
 
 impl Place {
+    fn file(path: PathBuf, holds: Holds) -> Self {
+        Self {
+            name: file_name(&path),
+            origin: Origin::File(path),
+            holds,
+            passphrase: None,
+        }
+    }
+
     fn is_in(&self, stage: Stage<'_>) -> bool {
         let is_command = matches!(self.origin, Origin::Command(_));
         match stage {

@@ -6,7 +6,6 @@ use std::path::PathBuf;
 use std::process::Command;
 use std::time::Instant;
 
-use super::MAX_SHARE;
 use crate::diagnostics::io_reason;
 use crate::env::Options;
 use crate::sops::keys::child::{self, Broken};
@@ -34,9 +33,14 @@ impl Gpg {
         }
     }
 
-    /// What an armored message holds. gpg itself finds the key.
-    pub(super) fn unwrap(&self, enc: &str, deadline: Instant) -> Result<Share, Failure> {
-        self.run(&["-d"], enc.as_bytes(), MAX_SHARE, deadline)
+    /// What a message holds. gpg itself finds the key.
+    pub(super) fn open(
+        &self,
+        message: &[u8],
+        max: usize,
+        deadline: Instant,
+    ) -> Result<Share, Failure> {
+        self.run(&["-d"], message, max, deadline)
     }
 
     /// An armored message for a key, which gpg trusts because we name it by its fingerprint.

@@ -8,6 +8,8 @@ mod native;
 #[cfg(test)]
 mod tests;
 
+use std::ops::RangeInclusive;
+
 use tokio::time::Instant;
 
 use self::gpg::Gpg;
@@ -17,7 +19,7 @@ use super::opener::{Failure, Local, Share};
 use crate::env::Options;
 
 /// A data key has 32 bytes, a share one more.
-const MAX_SHARE: usize = 64;
+const SHARE_SIZES: RangeInclusive<usize> = 1..=64;
 
 /// The OpenPGP keys at hand, and `gpg`.
 pub(super) struct Pgp {
@@ -32,14 +34,24 @@ impl Pgp {
             gpg: Gpg::new(options),
         }
     }
+
+    /// What a message holds, armored or not, if it has one of these sizes.
+    pub(super) fn open(
+        &self,
+        message: &[u8],
+        sizes: &RangeInclusive<usize>,
+        deadline: Instant,
+    ) -> Result<Share, Failure> {
+        self.native.open(message, sizes).or_else(|native| {
+            let gpg = self.gpg.open(message, *sizes.end(), deadline.into_std());
+            gpg.map_err(|gpg| both(&native, &gpg))
+        })
+    }
 }
 
 impl Local for Pgp {
     fn unwrap(&self, _: &MasterKey, enc: &str, deadline: Instant) -> Result<Share, Failure> {
-        self.native.unwrap(enc).or_else(|native| {
-            let gpg = self.gpg.unwrap(enc, deadline.into_std());
-            gpg.map_err(|gpg| both(&native, &gpg))
-        })
+        self.open(enc.as_bytes(), &SHARE_SIZES, deadline)
     }
 
     fn wrap(&self, key: &MasterKey, share: &[u8], deadline: Instant) -> Result<String, Failure> {

@@ -1,6 +1,7 @@
 //! One encrypted message: found out whom it is for, opened, and made.
 
 use std::io::Read as _;
+use std::ops::RangeInclusive;
 
 use aes_gcm::aead::OsRng;
 use pgp::armor::Dearmor;
@@ -20,7 +21,6 @@ use zeroize::Zeroizing;
 use super::ring::Ring;
 use super::rsa;
 use crate::sops::keys::opener::{Failure, Share};
-use crate::sops::keys::pgp::MAX_SHARE;
 
 /// More recipients and hidden ones times keys are not tried: each costs milliseconds.
 const MAX_ATTEMPTS: usize = 100;
@@ -34,10 +34,14 @@ pub(super) struct Sealed {
 }
 
 impl Sealed {
-    /// Reads an armored message as far as it can be read without a key.
-    pub(super) fn parse(enc: &str) -> Result<Self, Failure> {
+    /// Reads a message, armored or not, as far as it can be read without a key.
+    pub(super) fn parse(message: &[u8]) -> Result<Self, Failure> {
+        // Every packet begins with a byte that no armor has.
+        if message.first().is_some_and(|first| first & 0x80 != 0) {
+            return Self::of(message.to_vec());
+        }
         let mut packets = Vec::new();
-        let armor = Dearmor::new(enc.trim_start().as_bytes()).read_to_end(&mut packets);
+        let armor = Dearmor::new(message.trim_ascii_start()).read_to_end(&mut packets);
         armor.map_err(|_| Failure::new("not an armored OpenPGP message"))?;
         Self::of(packets)
     }
@@ -60,7 +64,11 @@ impl Sealed {
     }
 
     /// What is in it, if one of the keys fits.
-    pub(super) fn open(&self, ring: &Ring) -> Result<Share, Failure> {
+    pub(super) fn open(
+        &self,
+        ring: &Ring,
+        sizes: &RangeInclusive<usize>,
+    ) -> Result<Share, Failure> {
         let all = self.recipients.iter().flat_map(|recipient| {
             let keys = ring.secrets(id(recipient));
             keys.map(move |key| (recipient, key))
@@ -68,7 +76,7 @@ impl Sealed {
         let mut failure = Failure::NoMatch;
         for (recipient, key) in all.take(MAX_ATTEMPTS) {
             if let Some(session_key) = session_key(recipient, key) {
-                match self.decrypt(session_key) {
+                match self.decrypt(session_key, sizes) {
                     Some(share) => return Ok(share),
                     None => failure = damaged(),
                 }
@@ -86,7 +94,11 @@ impl Sealed {
     }
 
     /// Messages without integrity protection are refused, as gpg does it.
-    fn decrypt(&self, session_key: PlainSessionKey) -> Option<Share> {
+    fn decrypt(
+        &self,
+        session_key: PlainSessionKey,
+        sizes: &RangeInclusive<usize>,
+    ) -> Option<Share> {
         let options = DecryptionOptions::new()
             .enable_gnupg_aead()
             .set_seipdv1_read_mode(Seipdv1ReadMode::default());
@@ -103,11 +115,13 @@ impl Sealed {
             }
             message = message.decompress().ok()?;
         }
-        let mut share = Zeroizing::new(Vec::with_capacity(MAX_SHARE + 1));
-        let limit = MAX_SHARE as u64 + 1;
+        let max = *sizes.end();
+        // What is not compressed fits, so that no copy stays behind where the vector grows.
+        let mut share = Zeroizing::new(Vec::with_capacity(max.min(self.packets.len()) + 1));
+        let limit = max as u64 + 1;
         let literal = message.is_literal() || message.is_signed();
         let size = message.by_ref().take(limit).read_to_end(&mut share).ok()?;
-        (literal && (1..=MAX_SHARE).contains(&size)).then_some(share)
+        (literal && sizes.contains(&size)).then_some(share)
     }
 }
 

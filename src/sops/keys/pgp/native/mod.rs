@@ -11,6 +11,7 @@ mod tests;
 
 use std::fs::File;
 use std::io::{self, Read as _};
+use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 
@@ -48,10 +49,14 @@ impl Native {
         }
     }
 
-    /// What an armored message holds.
-    pub(super) fn unwrap(&self, enc: &str) -> Result<Share, Failure> {
-        let sealed = Sealed::parse(enc)?;
-        self.first_that_fits(|ring| sealed.open(ring))
+    /// What a message holds, if it has one of these sizes.
+    pub(super) fn open(
+        &self,
+        message: &[u8],
+        sizes: &RangeInclusive<usize>,
+    ) -> Result<Share, Failure> {
+        let sealed = Sealed::parse(message)?;
+        self.first_that_fits(|ring| sealed.open(ring, sizes))
     }
 
     /// An armored message for the key that a fingerprint names.

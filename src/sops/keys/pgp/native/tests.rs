@@ -17,6 +17,7 @@ use proptest::sample::{Index, select};
 
 use super::message::Sealed;
 use super::*;
+use crate::sops::keys::pgp::SHARE_SIZES;
 
 fn golden(path: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR"))
@@ -57,7 +58,7 @@ fn message(recipient: &PublicKeyEncryptedSessionKey, data: &[u8]) -> Sealed {
 }
 
 fn opened(sealed: &Sealed, ring: &Ring) -> Result<Vec<u8>, String> {
-    let share = sealed.open(ring).map(|share| share.to_vec());
+    let share = sealed.open(ring, &SHARE_SIZES).map(|share| share.to_vec());
     share.map_err(|failure| failure.to_string())
 }
 
