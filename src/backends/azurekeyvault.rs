@@ -16,7 +16,7 @@ use futures::future::BoxFuture;
 use futures::{StreamExt as _, TryStreamExt as _, stream};
 use tokio::time::{Instant, timeout_at};
 
-use super::registry::{SettingsError, Type};
+use super::registry::{Own, SettingsError, Type};
 use super::{Answer, Backend, Error, ErrorKind, FetchContext, Keys, Request};
 use crate::clients::Address;
 use crate::clients::azure::{self, Azure};
@@ -40,6 +40,13 @@ pub(super) const TYPE: Type = Type {
         ("AZURE_TENANT_ID", "auth.tenantId"),
         (CHECK_VALIDITY, "checkValidity"),
         (DOMAIN, "vaultDomain"),
+    ],
+    own: &[
+        Own::setting(CHECK_VALIDITY, "whether the dates of secrets count"),
+        Own::setting(
+            DOMAIN,
+            "what stands behind a vault's name; `vault.azure.net` without it",
+        ),
     ],
     built_in: true,
     open,

@@ -32,6 +32,7 @@ pub(super) const TYPE: Type = Type {
         (URL, "address"),
         (USER, "auth.user"),
     ],
+    own: &[],
     built_in: true,
     open,
 };

@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use futures::future::BoxFuture;
 
-use super::registry::{SettingsError, Type};
+use super::registry::{Own, SettingsError, Type};
 use super::{Answer, Backend, Error, FetchContext, Keys, Request};
 use crate::env::{Environment, Options};
 use crate::secret::{Map, Text, Value};
@@ -19,6 +19,10 @@ pub(super) const TYPE: Type = Type {
     settings: &[
         ("MANIFUSE_ENV_PREFIX", "prefix"),
         ("MANIFUSE_ENV_VARIABLES", "variables"),
+    ],
+    own: &[
+        Own::setting("MANIFUSE_ENV_PREFIX", "how the variables it may read begin"),
+        Own::setting("MANIFUSE_ENV_VARIABLES", "the variables it may read"),
     ],
     built_in: false,
     open,

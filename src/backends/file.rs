@@ -10,7 +10,7 @@ use std::sync::Arc;
 
 use futures::future::BoxFuture;
 
-use super::registry::{SettingsError, Type};
+use super::registry::{Own, SettingsError, Type};
 use super::{Answer, Backend, Error, ErrorKind, FetchContext, Keys, Request};
 use crate::diagnostics::io_reason;
 use crate::env::{Environment, Options};
@@ -21,6 +21,7 @@ use crate::secret::{Map, Text, Value};
 pub(super) const TYPE: Type = Type {
     name: "file",
     settings: &[(ROOT, "root")],
+    own: &[Own::setting(ROOT, "the folder it may read")],
     built_in: false,
     open,
 };

@@ -14,7 +14,7 @@ use futures::future::BoxFuture;
 use serde::Deserialize;
 use tokio::time::Instant;
 
-use super::registry::{SettingsError, Type};
+use super::registry::{Own, SettingsError, Type};
 use super::{Answer, Backend, Error, ErrorKind, FetchContext, Keys, Request, object, own_address};
 use crate::clients::Address;
 use crate::clients::gcp::{Gcp, Service, crc32c};
@@ -31,6 +31,7 @@ pub(super) const TYPE: Type = Type {
         ("GOOGLE_CLOUD_QUOTA_PROJECT", "quotaProject"),
         (ENDPOINT, "endpoint"),
     ],
+    own: &[Own::setting(ENDPOINT, "the address to ask for all secrets")],
     built_in: true,
     open,
 };

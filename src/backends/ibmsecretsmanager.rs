@@ -17,7 +17,7 @@ use reqwest::Url;
 use tokio::sync::Mutex;
 use tokio::time::Instant;
 
-use super::registry::{SettingsError, Type};
+use super::registry::{Own, SettingsError, Type};
 use super::{Answer, Backend, Error, ErrorKind, FetchContext, Keys, Request, object, own_address};
 use crate::clients::Address;
 use crate::clients::http::Call;
@@ -37,6 +37,7 @@ pub(super) const TYPE: Type = Type {
         (URL, "address"),
         (VAULT, ""),
     ],
+    own: &[Own::setting(IAM, "the address to log in at")],
     built_in: true,
     open,
 };

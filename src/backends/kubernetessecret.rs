@@ -23,6 +23,7 @@ pub(super) const TYPE: Type = Type {
         (CONFIG, "kubeconfig"),
         (CONTEXT, "context"),
     ],
+    own: &[],
     built_in: true,
     open,
 };

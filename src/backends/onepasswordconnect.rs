@@ -23,6 +23,7 @@ use crate::yaml::value::from_json;
 pub(super) const TYPE: Type = Type {
     name: "1passwordconnect",
     settings: &[(HOST, "address"), (TOKEN, "auth.token")],
+    own: &[],
     built_in: true,
     open,
 };

@@ -13,12 +13,38 @@ pub struct Type {
     /// Its settings: the AVP key, and the dotted key of the structured form. Plain environment variables of these
     /// names also serve a structured instance that does not set them.
     pub settings: &'static [(&'static str, &'static str)],
+    /// What those of them say that only this type reads, and that argocd-vault-plugin does not know. The others are
+    /// described in `settings::variables`.
+    pub own: &'static [Own],
     /// Whether `<NAME:PATH#KEY>` may use the type's own name without a configured instance.
     pub built_in: bool,
     /// Checks the settings and makes the backend. Offline: no request, no login, no file but those that settings name.
     /// The snapshot of the environment is for a store that *is* the environment, and for the system's own variables
     /// (proxies); settings come by the options only.
     pub open: Open,
+}
+
+/// A variable that only one type of backend reads.
+pub struct Own {
+    /// Its name.
+    pub name: &'static str,
+    /// What it says, to people.
+    pub says: &'static str,
+    /// Whether its value may be shown to people.
+    pub shown: bool,
+}
+
+impl Own {
+    pub(super) const fn setting(name: &'static str, says: &'static str) -> Self {
+        let shown = true;
+        Self { name, says, shown }
+    }
+
+    /// A credential, or what may hold one.
+    pub(super) const fn secret(name: &'static str, says: &'static str) -> Self {
+        let shown = false;
+        Self { name, says, shown }
+    }
 }
 
 /// How a type is opened.

@@ -11,7 +11,7 @@ use tokio::runtime::Handle;
 use tokio::task::spawn_blocking;
 use tokio::time::Instant;
 
-use super::registry::{SettingsError, Type};
+use super::registry::{Own, SettingsError, Type};
 use super::{Answer, Backend, Error, ErrorKind, FetchContext, Request};
 use crate::diagnostics::{Explain as _, Source, io_reason};
 use crate::env::{Environment, Options};
@@ -23,6 +23,10 @@ use crate::sops::{self, Encrypted, Format, Keyring, MacCheck};
 pub(super) const TYPE: Type = Type {
     name: "sops",
     settings: sops::SETTINGS,
+    own: &[Own::setting(
+        "MANIFUSE_SOPS_AZURE_VAULTS",
+        "the vaults that may be asked",
+    )],
     built_in: true,
     open,
 };

@@ -13,7 +13,7 @@ use futures::future::BoxFuture;
 use serde_json::{Value as Json, json};
 use tokio::time::Instant;
 
-use super::registry::{SettingsError, Type};
+use super::registry::{Own, SettingsError, Type};
 use super::{
     Answer, Backend, Error, ErrorKind, FetchContext, Request, object, own_address, required,
 };
@@ -35,6 +35,10 @@ pub(super) const TYPE: Type = Type {
         (KEY, "auth.privateKey"),
         (KEY_ID, "auth.keyId"),
         (LOCKBOX, "endpoint"),
+    ],
+    own: &[
+        Own::setting(IAM, "the address to log in at"),
+        Own::setting(LOCKBOX, "the address to ask for all secrets"),
     ],
     built_in: true,
     open,

@@ -1,7 +1,7 @@
 //! `manifuse config`: what is set and by whom, without a credential and without a network.
 
 use manifuse::backends::registry::{TYPES, Type};
-use manifuse::settings::variables::VARIABLES;
+use manifuse::settings::variables;
 
 use crate::support::program::{Program, Run};
 
@@ -348,7 +348,7 @@ fn variables_are_listed() {
         ]
     );
     let names = text.lines().filter(|line| !line.starts_with(' ')).count();
-    assert_eq!(names, 1 + VARIABLES.len());
+    assert_eq!(names, 1 + variables::all().count());
     let json = Program::manifuse(["config", "variables", "--output", "json"])
         .run()
         .stdout;

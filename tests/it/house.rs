@@ -45,6 +45,19 @@ fn a_backend_page_names_every_setting() {
     assert!(missing.is_empty(), "{}", missing.join("\n"));
 }
 
+#[test]
+fn what_only_one_backend_reads_is_its_setting_and_tested() {
+    let tests = sources("tests/it");
+    for backend in TYPES {
+        for own in backend.own {
+            let is_setting = backend.settings.iter().any(|(key, _)| *key == own.name);
+            assert!(is_setting, "{} has no setting {}", backend.name, own.name);
+            let is_tested = tests.contains(&format!("\"{}\"", own.name));
+            assert!(is_tested, "no test sets {}", own.name);
+        }
+    }
+}
+
 /// `docs/dependencies.md` has a table row for each direct dependency, and for nothing else.
 #[test]
 fn every_dependency_has_its_reason() {

@@ -3,7 +3,8 @@
 use std::fs;
 use std::path::Path;
 
-use manifuse::settings::variables::{Fate, VARIABLES};
+use manifuse::backends::registry::TYPES;
+use manifuse::settings::variables::{self, Fate};
 
 use crate::support::certificates::Certificates;
 use crate::support::program::Program;
@@ -433,6 +434,11 @@ const EFFECTS: &[(&str, &str, &str)] = {
         ("XDG_CONFIG_HOME", SOPS, "keys_come_from_everywhere"),
         ("HOME", CACHE, "processes_share_one_login"),
         (
+            "PASSWORD_STORE_DIR",
+            PASS,
+            "a_store_lies_at_home_or_where_a_setting_says",
+        ),
+        (
             "KUBERNETES_SERVICE_HOST",
             "tests/it/stores/kubernetessecret.rs",
             "a_pods_account_is_taken",
@@ -442,19 +448,6 @@ const EFFECTS: &[(&str, &str, &str)] = {
             "tests/it/stores/kubernetessecret.rs",
             "a_pods_account_is_taken",
         ),
-        (
-            "PASSWORD_STORE_DIR",
-            PASS,
-            "a_store_lies_at_home_or_where_a_setting_says",
-        ),
-        ("GOPASS_CONFIG", PASS, "gopass_mounts_are_found"),
-        (
-            "GOPASS_AGE_PASSWORD",
-            PASS,
-            "identities_of_gopass_are_behind_a_passphrase",
-        ),
-        ("GOPASS_HOMEDIR", PASS, "gopass_mounts_are_found"),
-        ("XDG_DATA_HOME", PASS, "gopass_mounts_are_found"),
         (
             "HTTP_PROXY",
             NETWORK,
@@ -491,10 +484,15 @@ const EFFECTS: &[(&str, &str, &str)] = {
 /// Our own variables are held by the tests of their flags and backends.
 #[test]
 fn every_variable_that_is_read_has_its_test() {
-    let is_read = |fate| matches!(fate, Fate::Setting | Fate::Goes(_));
-    let read = VARIABLES
-        .iter()
-        .filter(|v| is_read(v.fate) && !v.name.starts_with("MANIFUSE_"));
+    let is_own = |name| {
+        TYPES
+            .iter()
+            .any(|kind| kind.own.iter().any(|own| own.name == name))
+    };
+    let read = variables::all().filter(|v| {
+        let is_read = matches!(v.fate, Fate::Setting | Fate::Goes(_));
+        is_read && !v.name.starts_with("MANIFUSE_") && !is_own(v.name)
+    });
     let read: Vec<_> = read.map(|variable| variable.name).collect();
     let listed: Vec<_> = EFFECTS.iter().map(|(name, ..)| *name).collect();
     assert_eq!(listed, read);

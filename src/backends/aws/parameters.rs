@@ -24,6 +24,7 @@ use crate::secret::{Map, Text, Value};
 pub(in crate::backends) const TYPE: Type = Type {
     name: "awsssm",
     settings: settings![("AWS_ENDPOINT_URL_SSM", "endpoint")],
+    own: &[],
     built_in: true,
     open,
 };

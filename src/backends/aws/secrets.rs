@@ -30,6 +30,7 @@ use crate::yaml::value::from_json;
 pub(in crate::backends) const TYPE: Type = Type {
     name: "awssecretsmanager",
     settings: settings![("AWS_ENDPOINT_URL_SECRETS_MANAGER", "endpoint")],
+    own: &[],
     built_in: true,
     open,
 };

@@ -39,6 +39,7 @@ pub(super) const TYPE: Type = Type {
         (config::HOST, "hostname"),
         (config::SKIP_VERIFY, "skipVerify"),
     ],
+    own: &[],
     built_in: true,
     open,
 };

@@ -10,7 +10,7 @@ use std::sync::Arc;
 
 use super::{Mount, Passwords, STORE, at_home, own_folder, settings};
 use crate::backends::Backend;
-use crate::backends::registry::{SettingsError, Type};
+use crate::backends::registry::{Own, SettingsError, Type};
 use crate::diagnostics::io_reason;
 use crate::env::{Environment, Options};
 use crate::sops::FileKeys;
@@ -24,6 +24,12 @@ pub(in crate::backends) const TYPE: Type = Type {
         ("GOPASS_HOMEDIR", ""),
         ("XDG_DATA_HOME", "")
     ),
+    own: &[
+        Own::setting(CONFIG, "the file that says which stores are mounted"),
+        Own::secret(AGE_PASSWORD, "the passphrase of its age identities"),
+        Own::setting("GOPASS_HOMEDIR", "the home folder, for gopass alone"),
+        Own::setting("XDG_DATA_HOME", "where `gopass/stores/root` lies"),
+    ],
     built_in: true,
     open,
 };

@@ -12,6 +12,7 @@ use crate::sops::FileKeys;
 pub(in crate::backends) const TYPE: Type = Type {
     name: "pass",
     settings: settings!(),
+    own: &[],
     built_in: true,
     open,
 };

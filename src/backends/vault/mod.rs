@@ -26,7 +26,7 @@ use self::read::Read;
 use self::reply::Asked;
 use self::session::{Session, Token};
 use self::settings::Settings;
-use super::registry::{SettingsError, Type};
+use super::registry::{Own, SettingsError, Type};
 use super::{Answer, Backend, Error, ErrorKind, FetchContext, Request};
 use crate::clients::http::{self, Call, Client, Response};
 use crate::clients::vault::{self, strike};
@@ -37,6 +37,22 @@ use crate::secret::Text;
 pub(super) const TYPE: Type = Type {
     name: "vault",
     settings: settings::KEYS,
+    own: &[
+        Own::setting(
+            "MANIFUSE_TOKEN_CACHE",
+            "whether tokens are kept between runs: on or off",
+        ),
+        Own::setting("MANIFUSE_VAULT_RETRY_WAIT", "the wait before trying again"),
+        Own::setting(
+            "MANIFUSE_VAULT_AWS_REGION",
+            "the region whose STS Vault asks; us-east-1 without it",
+        ),
+        Own::setting(
+            "MANIFUSE_VAULT_AWS_SERVER_ID",
+            "the Vault that the proof is for",
+        ),
+        Own::setting("MANIFUSE_VAULT_DNS_SERVER", "whom to ask for SRV records"),
+    ],
     built_in: true,
     open,
 };

@@ -17,7 +17,7 @@ use crate::backends::registry::{self, Type};
 use crate::diagnostics::Diagnostic;
 use crate::env::{Options, Origin, Setting};
 use crate::input;
-use crate::settings::variables::{self, Fate, VARIABLES, Variable};
+use crate::settings::variables::{self, Fate, Variable};
 use crate::settings::{self, Settings};
 
 /// Runs one of the two and gives its exit code.
@@ -129,9 +129,7 @@ pub(super) fn origins(settings: &Settings, pool: &Pool) -> Vec<(String, String)>
 fn groups(settings: &Settings, pool: &Pool) -> Vec<Group> {
     let over = |key: &str| settings.overridden.get(key).cloned().unwrap_or_default();
     let secrets = credentials(settings);
-    let for_all = VARIABLES
-        .iter()
-        .filter(|variable| matches!(variable.fate, Fate::Goes(_)));
+    let for_all = variables::all().filter(|variable| matches!(variable.fate, Fate::Goes(_)));
     let for_all = for_all.filter_map(|Variable { name, .. }| {
         let setting = settings.flat.get(name)?;
         Some(line(name, name, setting, &over(name), &secrets))

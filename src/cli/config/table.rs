@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use serde_json::{Value, json};
 
-use crate::settings::variables::{VARIABLES, Variable};
+use crate::settings::variables::{self, Variable};
 
 /// The columns of the table that fit a terminal, cells in as many lines as they need; JSON has all columns.
 pub(super) fn text() -> String {
@@ -25,7 +25,7 @@ pub(super) fn text() -> String {
         }
     };
     row(["VARIABLE", "SAYS", "GOES TO"]);
-    for variable in VARIABLES {
+    for variable in variables::all() {
         let says = variable.says.replace('`', "");
         row([variable.name, &says, &variable.goes_to()]);
     }
@@ -48,7 +48,7 @@ fn wrapped(text: &str, width: usize) -> Vec<String> {
 }
 
 pub(super) fn json() -> Value {
-    let row = |variable: &Variable| {
+    let row = |variable: Variable| {
         json!({
             "name": variable.name,
             "for": variable.reader,
@@ -58,5 +58,5 @@ pub(super) fn json() -> Value {
             "setBy": variable.order().text(),
         })
     };
-    VARIABLES.iter().map(row).collect()
+    variables::all().map(row).collect()
 }

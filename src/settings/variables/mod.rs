@@ -1,13 +1,12 @@
 //! Every variable that argocd-vault-plugin or a library of it reads (`avp-compat.md` section 10), and ours: who reads
-//! it here, what it says and where its value goes. `manifuse config variables` and `docs/settings.md` print this table.
-//!
-//! Stores read more than their names here: a backend's own table says which dotted setting a variable is.
+//! it here, what it says and where its value goes. `manifuse config variables` prints them all. `docs/settings.md` holds
+//! the table of this room; what only one type of backend reads stands with the type, and on its page.
 
 mod table;
 
 use std::fmt::Write as _;
 
-pub use self::table::VARIABLES;
+use self::table::VARIABLES;
 use super::flat;
 use crate::backends::registry;
 use crate::diagnostics::nearest;
@@ -103,18 +102,32 @@ impl Order {
     }
 }
 
+/// All of them: the table's in its order, then those that only one type of backend reads.
+pub fn all() -> impl Iterator<Item = Variable> {
+    let own = registry::TYPES.iter().flat_map(|kind| {
+        kind.own.iter().map(|own| Variable {
+            name: own.name,
+            reader: kind.name,
+            says: own.says,
+            fate: Fate::Setting,
+            shown: own.shown,
+        })
+    });
+    VARIABLES.iter().copied().chain(own)
+}
+
 /// The variable of that name.
-pub fn find(name: &str) -> Option<&'static Variable> {
-    VARIABLES.iter().find(|variable| variable.name == name)
+pub fn find(name: &str) -> Option<Variable> {
+    all().find(|variable| variable.name == name)
 }
 
 /// The variable that an unknown name is likely to mean.
 pub(super) fn meant(upper: &str) -> Option<&'static str> {
-    let names = VARIABLES.iter().map(|variable| variable.name);
+    let names = all().map(|variable| variable.name);
     find(upper).is_none().then(|| nearest(upper, names))?
 }
 
-/// The table as Markdown, as it stands in `docs/settings.md`.
+/// The table of this room as Markdown, as it stands in `docs/settings.md`.
 pub fn markdown() -> String {
     let mut table =
         String::from("| variable | for | says | goes to | set by |\n|---|---|---|---|---|\n");
@@ -136,9 +149,9 @@ mod tests {
 
     #[test]
     fn each_variable_stands_once_and_goes_somewhere() {
-        let names: BTreeSet<_> = VARIABLES.iter().map(|variable| variable.name).collect();
-        assert_eq!(names.len(), VARIABLES.len());
-        for variable in VARIABLES {
+        let names: BTreeSet<_> = all().map(|variable| variable.name).collect();
+        assert_eq!(names.len(), all().count());
+        for variable in all() {
             assert_ne!(variable.goes_to(), "", "{}", variable.name);
         }
     }

@@ -1,4 +1,4 @@
-//! The table itself, in the order of `avp-compat.md` section 10, ours last.
+//! The table itself, in the order of `avp-compat.md` section 10, ours last: those of the program and of several types.
 
 use super::{Fate, Variable};
 
@@ -64,8 +64,8 @@ const PGP: &str = "sops: PGP, gopass, pass";
 const PASSWORDS: &str = "gopass, pass";
 const IN_CLUSTER: &str = "-s, kubernetessecret";
 const FLAG: &str = "the flag";
-/// All of them.
-pub const VARIABLES: &[Variable] = &[
+/// All but those that only one type of backend reads and argocd-vault-plugin does not know.
+pub(super) const VARIABLES: &[Variable] = &[
     goes("AVP_TYPE", "all", "the default backend", "defaultBackend"),
     goes(
         "AVP_PATH_VALIDATION",
@@ -388,22 +388,6 @@ pub const VARIABLES: &[Variable] = &[
         "where tokens are kept between runs, and where `.config`, `.ssh` and `.password-store` lie",
     ),
     setting("PASSWORD_STORE_DIR", PASSWORDS, "the folder of the entries"),
-    setting(
-        "GOPASS_CONFIG",
-        "gopass",
-        "the file that says which stores are mounted",
-    ),
-    secret(
-        "GOPASS_AGE_PASSWORD",
-        "gopass",
-        "the passphrase of its age identities",
-    ),
-    setting(
-        "GOPASS_HOMEDIR",
-        "gopass",
-        "the home folder, for gopass alone",
-    ),
-    setting("XDG_DATA_HOME", "gopass", "where `gopass/stores/root` lies"),
     goes(
         "KUBERNETES_SERVICE_HOST",
         IN_CLUSTER,
@@ -507,26 +491,6 @@ pub const VARIABLES: &[Variable] = &[
         FLAG,
     ),
     setting(
-        "MANIFUSE_AZURE_CHECK_VALIDITY",
-        "azurekeyvault",
-        "whether the dates of secrets count",
-    ),
-    setting(
-        "MANIFUSE_AZURE_VAULT_DOMAIN",
-        "azurekeyvault",
-        "what stands behind a vault's name; `vault.azure.net` without it",
-    ),
-    setting(
-        "MANIFUSE_GCP_SECRET_MANAGER_ENDPOINT",
-        "gcpsecretmanager",
-        "the address to ask for all secrets",
-    ),
-    setting(
-        "MANIFUSE_SOPS_AZURE_VAULTS",
-        "sops: Azure",
-        "the vaults that may be asked",
-    ),
-    setting(
         "MANIFUSE_SOPS_KEYS",
         "sops, gopass, pass",
         "a folder of keys as Flux wants it",
@@ -543,32 +507,6 @@ pub const VARIABLES: &[Variable] = &[
         AWS_STORES,
         "what the role's owner wants to hear besides",
     ),
-    setting(
-        "MANIFUSE_TOKEN_CACHE",
-        "vault",
-        "whether tokens are kept between runs: on or off",
-    ),
-    setting(
-        "MANIFUSE_VAULT_RETRY_WAIT",
-        "vault",
-        "the wait before trying again",
-    ),
-    setting(
-        "MANIFUSE_VAULT_AWS_REGION",
-        "vault: aws",
-        "the region whose STS Vault asks; us-east-1 without it",
-    ),
-    setting(
-        "MANIFUSE_VAULT_AWS_SERVER_ID",
-        "vault: aws",
-        "the Vault that the proof is for",
-    ),
-    setting(
-        "MANIFUSE_VAULT_DNS_SERVER",
-        "vault",
-        "whom to ask for SRV records",
-    ),
-    setting("MANIFUSE_IBM_IAM_ENDPOINT", IBM, "the address to log in at"),
     setting("MANIFUSE_KUBECONFIG", KUBERNETES, "a kubeconfig"),
     setting(
         "MANIFUSE_KUBERNETES_ACCOUNT",
@@ -580,22 +518,5 @@ pub const VARIABLES: &[Variable] = &[
         KUBERNETES,
         "a context of the kubeconfig",
     ),
-    setting(
-        "MANIFUSE_YANDEX_IAM_ENDPOINT",
-        LOCKBOX,
-        "the address to log in at",
-    ),
-    setting(
-        "MANIFUSE_YANDEX_LOCKBOX_ENDPOINT",
-        LOCKBOX,
-        "the address to ask for all secrets",
-    ),
-    setting(
-        "MANIFUSE_ENV_PREFIX",
-        "env",
-        "how the variables it may read begin",
-    ),
-    setting("MANIFUSE_ENV_VARIABLES", "env", "the variables it may read"),
-    setting("MANIFUSE_FILE_ROOT", "file", "the folder it may read"),
     setting("MANIFUSE_PGP_KEY_FILE", PGP, "a file of OpenPGP keys"),
 ];

@@ -18,6 +18,7 @@ mod ibmsecretsmanager;
 pub(crate) mod keepersecretsmanager;
 #[cfg(feature = "kubernetes")]
 mod kubernetessecret;
+mod local;
 mod onepasswordconnect;
 mod pass;
 mod together;
