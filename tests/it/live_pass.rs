@@ -30,6 +30,7 @@ fn tool(name: &str, args: &[&str], input: &[u8]) -> Vec<u8> {
 /// A rendering from the store, without gpg.
 fn render(references: &[String]) -> Program {
     program(references, "60s")
+        .env("AVP_TYPE", "pass")
         .env("PASSWORD_STORE_DIR", live::variable("PASSWORD_STORE_DIR"))
         .env("SOPS_GPG_EXEC", "/no/gpg")
 }
@@ -82,7 +83,8 @@ fn whatever_pass_takes_comes_out_as_pass_shows_it() {
         tool("pass", &["insert", "--multiline", "--force", &name], entry);
         let shown = tool("pass", &["show", &name], b"");
         assert_eq!(shown, *entry, "{name}");
-        references.push(format!("pass:{name}#@all | toString | base64encode"));
+        // By `path`, which takes spaces.
+        references.push(format!("path:{name}#@all | toString | base64encode"));
         wanted.push(STANDARD.encode(shown));
     }
     let ours = render(&references).env("GNUPGHOME", live::variable("GNUPGHOME"));
