@@ -169,7 +169,7 @@ impl Maker<'_> {
             let error = Diagnostic::error(Fault::Settings, message).at(backend.kind.place.clone());
             let names: Vec<_> = self.types.iter().map(|kind| kind.name).collect();
             self.errors
-                .push(error.with_hint(other_type(&backend.kind.text, &names, "type")));
+                .push(error.with_hint(instead(&backend.kind.text, &names, "type")));
             return;
         };
         let (options, unknown) = options(backend, kind, plain);
@@ -194,11 +194,9 @@ impl Maker<'_> {
             }
             let message = format!("there is no backend {:?}", default.text);
             let error = Diagnostic::error(Fault::Settings, message).at(default.place.clone());
-            return Err(Box::new(suggest(
-                error,
-                &default.text,
-                names.iter().map(|name| &**name),
-            )));
+            let names: Vec<_> = names.iter().map(|name| &**name).collect();
+            let hint = instead(&default.text, &names, "defaultBackend");
+            return Err(Box::new(error.with_hint(hint)));
         }
         let avp_type = settings.flat.get("AVP_TYPE");
         let text = avp_type.and_then(|setting| setting.value.expose_str());
@@ -231,7 +229,7 @@ impl Maker<'_> {
         }
         let names = self.types.iter().filter(|kind| kind.built_in);
         let names: Vec<_> = names.map(|kind| kind.name).collect();
-        error.with_hint(other_type(text, &names, "AVP_TYPE"))
+        error.with_hint(instead(text, &names, "AVP_TYPE"))
     }
 }
 
@@ -267,7 +265,7 @@ pub(super) fn is_named(settings: &Settings, name: &str) -> bool {
 }
 
 fn unknown(setting: &BackendSetting, kind: &Type) -> Diagnostic {
-    let mut names = kind.settings.iter().map(|(_, dotted)| *dotted);
+    let names = kind.settings.iter().map(|(_, dotted)| *dotted);
     let (BackendSetting { key, place, .. }, kind) = (setting, kind.name);
     let error = |message| Diagnostic::error(Fault::Settings, message).at(place.clone());
     let is_below = |name: &str| {
@@ -278,7 +276,8 @@ fn unknown(setting: &BackendSetting, kind: &Type) -> Diagnostic {
         return error(format!("{key} of a backend of type {kind} must be a map"));
     }
     let error = error(format!("a backend of type {kind} has no setting {key}"));
-    suggest(error, key, &mut names)
+    let names: Vec<_> = names.filter(|name| !name.is_empty()).collect();
+    error.with_hint(instead(key, &names, "a setting"))
 }
 
 /// Where a setting stands in a named backend; where it does not, the map it belongs to, or the backend's type.
@@ -292,23 +291,12 @@ fn place(backend: &NamedBackend, kind: &Type, setting: Option<&str>) -> Place {
     found.map_or(&backend.kind.place, |own| &own.place).clone()
 }
 
-/// What to write instead of a type that there is not.
-fn other_type(text: &str, names: &[&str], setting: &str) -> String {
+/// What to write instead of a name that there is not.
+fn instead(text: &str, names: &[&str], setting: &str) -> String {
     let near = nearest(text, names.iter().copied());
     let known = format!("{setting} is one of {}", names.join(", "));
     match near {
         Some(near) => format!("did you mean {near}?"),
         None => known,
-    }
-}
-
-fn suggest<'a>(
-    error: Diagnostic,
-    name: &str,
-    names: impl IntoIterator<Item = &'a str>,
-) -> Diagnostic {
-    match nearest(name, names) {
-        Some(meant) => error.with_hint(format!("did you mean {meant}?")),
-        None => error,
     }
 }

@@ -15,8 +15,8 @@ const LONGEST: usize = 64;
 
 /// What to tell of the first text that would be a reference if its NAME were a backend's.
 pub(super) fn warning(text: &str, scope: &Scope) -> Option<String> {
-    if scope.generic.is_some() {
-        // There it is a generic placeholder, whose failure is told.
+    // There it is a generic placeholder, whose failure is told; and where the settings are broken nobody knows the names.
+    if scope.generic.is_some() || scope.backends.is_empty() {
         return None;
     }
     let mut looked_at = HashSet::new();
@@ -98,6 +98,11 @@ mod tests {
                 "<env:…> is left as it is: there is no backend env, but there is a type of that name, for which the settings name no backend"
             )
         );
+        let unknown = Scope {
+            backends: Arc::from([]),
+            ..scope.clone()
+        };
+        assert_eq!(warning("<vault:a#b>", &unknown), None);
         for text in [
             "<files:a#b>",
             "<path:a#b>",

@@ -64,9 +64,15 @@ fn mounts(options: &Options) -> Result<Vec<Mount>, SettingsError> {
     let text = match file.as_deref().map(read) {
         Some(Ok(text)) => text,
         Some(Err(error)) if is_named || error.kind() != io::ErrorKind::NotFound => {
-            let reason = io_reason(&error);
-            let message = format!("gopass's configuration cannot be read: {reason}");
-            return Err(SettingsError::new(message).about(CONFIG));
+            let (reason, file) = (io_reason(&error), file.unwrap_or_default());
+            let message = format!(
+                "gopass's configuration {} cannot be read: {reason}",
+                file.display()
+            );
+            let error = SettingsError::new(message).about(CONFIG);
+            return Err(error.hint(format!(
+                "set {CONFIG}, or config in manifuse.yaml, to the file that gopass config reads"
+            )));
         }
         _ => String::new(),
     };

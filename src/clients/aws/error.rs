@@ -8,7 +8,7 @@ use std::error::Error as StdError;
 use crate::clients::cloud::{Error, ErrorKind, broken_by, chain, words};
 use crate::secret::Text;
 
-const NO_CREDENTIALS: &str = "set AWS_PROFILE or AWS_ACCESS_KEY_ID with AWS_SECRET_ACCESS_KEY, or give the workload a role; with SSO, run: aws sso login";
+const NO_CREDENTIALS: &str = "set AWS_PROFILE to a profile that there is, or AWS_ACCESS_KEY_ID with AWS_SECRET_ACCESS_KEY, or give the workload a role; with SSO, run: aws sso login";
 
 const NO_ROLE: &str = "the role must trust these credentials, and they must be allowed to assume it, with the external id if it wants one";
 
@@ -45,7 +45,9 @@ where
             let credentials = chain(other).find_map(<dyn StdError>::downcast_ref);
             let no_connection = || {
                 let message = format!("no connection to {service} for {call}");
-                Error::new(ErrorKind::Unreachable, message).with_cause(broken_by(other))
+                let error =
+                    Error::new(ErrorKind::Unreachable, message).with_cause(broken_by(other));
+                error.with_hint("check AWS_REGION, AWS_ENDPOINT_URL and, if there is one, the proxy in HTTPS_PROXY")
             };
             credentials.map_or_else(no_connection, |error| no_login(error, secrets))
         }
@@ -123,5 +125,5 @@ pub(super) fn no_login(error: &CredentialsError, secrets: &[Text]) -> Error {
     let cause = chain(error).last().map(ToString::to_string);
     let cause = words(&cause.unwrap_or_default(), secrets);
     let error = Error::new(ErrorKind::Settings, message).with_cause(cause);
-    error.with_hint("check the profile; with SSO, run: aws sso login")
+    error.with_hint("check the profile, and the file in AWS_WEB_IDENTITY_TOKEN_FILE; with SSO, run: aws sso login")
 }

@@ -102,7 +102,12 @@ impl Error {
             ErrorKind::Tls(TlsFault::NotTls) => {
                 Some("the server does not speak TLS on this port: is its address http://?")
             }
-            ErrorKind::Timeout => Some("the server is slow or silent; the time limit is a setting"),
+            ErrorKind::Timeout => Some(
+                "the server is slow or silent; --timeout limits all fetching, VAULT_CLIENT_TIMEOUT a request to Vault",
+            ),
+            ErrorKind::Header(_) => Some(
+                "it holds a line end or the like: does the setting that it is out of end with one?",
+            ),
             ErrorKind::RateLimit => Some("raise the rate limit of the settings, or the time limit"),
             ErrorKind::RedirectElsewhere(_) => Some(
                 "the token is not sent to another host: set the address to where the server really is",

@@ -48,14 +48,14 @@ pub(super) fn unconnected(error: &kube::Error) -> Error {
     }
 }
 
-pub(super) fn unsent(error: kube::Error) -> Failed {
+pub(super) fn unsent(error: kube::Error, address: &str) -> Failed {
     match error {
         kube::Error::Auth(error) => Failed::of(not_logged_in(&error)),
         error => {
             let message = format!("{NAME} could not be reached");
             let error = Error::new(ErrorKind::Unreachable, message).with_cause(innermost(&error));
             Failed {
-                error,
+                error: error.with_hint(format!("is it there? It is asked at {address}")),
                 again: Some(Duration::ZERO),
             }
         }

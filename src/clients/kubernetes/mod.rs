@@ -99,6 +99,8 @@ pub struct Cluster {
 #[derive(Clone)]
 struct Session {
     client: Client,
+    /// Where the server is, for messages.
+    address: String,
     /// The credentials that the server is shown: it may repeat them. `None` where only the library knows them.
     shown: Option<Vec<Text>>,
 }
@@ -191,12 +193,17 @@ impl Access {
         if let Some(exec) = &mut config.auth_info.exec {
             exec.interactive_mode = Some(ExecInteractiveMode::Never);
         }
+        let address = config.cluster_url.to_string();
         let shown = shown(&config.auth_info);
         // A program of the kubeconfig is run here and waited for.
         let client = spawn_blocking(move || Client::try_from(config)).await;
         let client = client.map_err(|_| wrong("the login to the cluster broke off"))?;
         let client = client.map_err(|error| unconnected(&error))?;
-        Ok(Session { client, shown })
+        Ok(Session {
+            client,
+            address,
+            shown,
+        })
     }
 }
 
@@ -286,7 +293,7 @@ async fn once(session: &Session, secret: &ObjectName<'_>) -> Result<Vec<(String,
     let json = HeaderValue::from_static("application/json");
     request.headers_mut().insert(ACCEPT, json);
     let answer = session.client.send(request.map(Body::from)).await;
-    let answer = answer.map_err(unsent)?;
+    let answer = answer.map_err(|error| unsent(error, &session.address))?;
     let status = answer.status().as_u16();
     let wait = answer.headers().get("retry-after");
     let wait = wait.and_then(|wait| parse_retry_after(wait.to_str().ok()?, SystemTime::now()));

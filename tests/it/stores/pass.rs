@@ -432,7 +432,14 @@ fn gopass_mounts_are_found() {
         .env("XDG_DATA_HOME", "data");
     assert_eq!(values(&program.run()), [VALUE]);
     let missing = program.env("GOPASS_CONFIG", "none");
-    fails(&missing, 2, &["gopass's configuration cannot be read"]);
+    fails(
+        &missing,
+        2,
+        &[
+            "gopass's configuration none cannot be read",
+            "set GOPASS_CONFIG",
+        ],
+    );
 }
 
 /// gopass has them in an age file itself, with the recipient behind each.
