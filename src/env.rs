@@ -185,6 +185,39 @@ impl Options {
         Some(self.folder.join(path))
     }
 
+    /// A text that is sent to a server: one line.
+    pub fn line(&self, key: &'static str) -> Result<Option<&str>, SettingsError> {
+        match self.text(key) {
+            Some(text) if text.contains(char::is_control) => {
+                let name = self.described(key);
+                let error = SettingsError::new(format!(
+                    "{name}: it holds a line end or a control character"
+                ));
+                Err(error
+                    .about(key)
+                    .hint("a value out of a Secret often ends in a line end: store it without"))
+            }
+            text => Ok(text),
+        }
+    }
+
+    /// Whether a key was set in the structured form of a named instance.
+    pub fn is_structured(&self, key: &str) -> bool {
+        match self.get(key).map(|setting| &setting.origin) {
+            Some(Origin::File { key: written, .. }) => !written.eq_ignore_ascii_case(key),
+            _ => false,
+        }
+    }
+
+    /// What a setting is called in a message: its key, and where it came from if that is not plain from the key.
+    pub fn described(&self, key: &str) -> String {
+        match self.get(key).map(|setting| &setting.origin) {
+            None => format!("{key} (not set)"),
+            Some(Origin::Environment(name)) if name == key => key.to_owned(),
+            Some(origin) => format!("{key} ({origin})"),
+        }
+    }
+
     /// Whether an application has set it, by Argo CD's prefix: whoever writes manifests may not say which programs run.
     pub fn is_set_by_application(&self, key: &str) -> bool {
         self.get(key).is_some_and(

@@ -60,7 +60,7 @@ struct SecretServer {
 fn open(options: &Options, environment: &Environment) -> Result<Arc<dyn Backend>, SettingsError> {
     let address = own_address(options, URL, "https://vault.example.com/SecretServer")?;
     let (Some(address), Some(user), Some(password)) =
-        (address, options.text(USER), options.text(PASSWORD))
+        (address, options.line(USER)?, options.line(PASSWORD)?)
     else {
         return Err(missing(options));
     };

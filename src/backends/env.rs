@@ -9,7 +9,7 @@ use std::sync::Arc;
 use futures::future::BoxFuture;
 
 use super::registry::{Own, SettingsError, Type};
-use super::{Answer, Backend, Error, FetchContext, Keys, Request};
+use super::{Answer, Backend, Error, FetchContext, Keys, Request, without_version};
 use crate::env::{Environment, Options};
 use crate::secret::{Map, Text, Value};
 
@@ -108,7 +108,8 @@ impl Backend for Variables {
         request: &'a Request,
         _: &'a FetchContext,
     ) -> BoxFuture<'a, Result<Answer, Error>> {
-        Box::pin(std::future::ready(Ok(self.answer(request))))
+        let answer = without_version(request, "the environment").map(|()| self.answer(request));
+        Box::pin(std::future::ready(answer))
     }
 }
 

@@ -11,7 +11,7 @@ use std::sync::Arc;
 use futures::future::BoxFuture;
 
 use super::registry::{Own, SettingsError, Type};
-use super::{Answer, Backend, Error, ErrorKind, FetchContext, Keys, Request};
+use super::{Answer, Backend, Error, ErrorKind, FetchContext, Keys, Request, without_version};
 use crate::diagnostics::io_reason;
 use crate::env::{Environment, Options};
 use crate::files::{FileError, Files, FolderFiles};
@@ -61,6 +61,7 @@ fn open(options: &Options, _: &Environment) -> Result<Arc<dyn Backend>, Settings
 
 impl Folder {
     fn read(&self, request: &Request) -> Result<Answer, Error> {
+        without_version(request, "a folder")?;
         let path = &request.id.path;
         let folder = self.folder(path)?;
         let files = FolderFiles::open(&folder, &self.root, LARGEST_ANSWER);

@@ -107,7 +107,7 @@ fn open(options: &Options, environment: &Environment) -> Result<Arc<dyn Backend>
         own => own,
     };
     let address = address.ok_or_else(|| no_address(options))?;
-    let key = options.text(KEY).ok_or_else(|| {
+    let key = options.line(KEY)?.ok_or_else(|| {
         SettingsError::new("Exactly one of ApiKey or RefreshToken must be specified.")
             .hint(format!("set {KEY}"))
     })?;

@@ -253,6 +253,15 @@ fn object(body: &Text) -> Option<Map> {
     }
 }
 
+/// Nothing to do where no version is asked for of a store that has none.
+fn without_version(request: &Request, store: &str) -> Result<(), Error> {
+    if request.id.version.is_none() {
+        return Ok(());
+    }
+    let error = Error::new(ErrorKind::Reference, format!("{store} has no versions"));
+    Err(error.with_hint("leave the version out: what is there now is read"))
+}
+
 /// The address in a setting. Credentials go there, so that only the operator may say it.
 fn own_address(
     options: &Options,
@@ -263,9 +272,12 @@ fn own_address(
         .text(key)
         .filter(|_| !options.is_set_by_application(key));
     let wrong = |error| {
-        SettingsError::new(format!("{key} cannot be used: {error}"))
-            .about(key)
-            .hint(format!("for example {example}"))
+        SettingsError::new(format!(
+            "{} cannot be used: {error}",
+            options.described(key)
+        ))
+        .about(key)
+        .hint(format!("for example {example}"))
     };
     text.map(|text| Address::parse(text.trim()).map_err(wrong))
         .transpose()

@@ -45,7 +45,7 @@ struct Connect {
 fn open(options: &Options, environment: &Environment) -> Result<Arc<dyn Backend>, SettingsError> {
     let address = own_address(options, HOST, "https://connect.example.com")?;
     let address = address.ok_or_else(|| no_host(options))?;
-    let token = options.text(TOKEN).ok_or_else(|| {
+    let token = options.line(TOKEN)?.ok_or_else(|| {
         let error = SettingsError::new(format!(
             "There is no token available in the \"{TOKEN}\" variable"
         ));

@@ -93,7 +93,11 @@ fn open(options: &Options, environment: &Environment) -> Result<Arc<dyn Backend>
     let signer = Signer::new(&key.into(), &header).map_err(|reason| {
         SettingsError::new(format!("private key parsing failed: {KEY}: {reason}"))
             .about(KEY)
-            .hint("give the PEM text of the authorized key as it is, with its line ends")
+            .hint(if key.starts_with('{') {
+                "it is JSON: give the text of its private_key alone, with line ends for each \\n"
+            } else {
+                "give the PEM text of the authorized key as it is, with its line ends"
+            })
     })?;
     let service = |name, key, example| -> Result<_, SettingsError> {
         let address = own_address(options, key, example)?;

@@ -134,9 +134,10 @@ impl Gcp {
         let text = match (&self.source, &json) {
             (Source::Token(token), _) => token.clone(),
             (_, Some((json, place))) => {
-                bring(build(json.clone(), place)?, &secrets(json), deadline).await?
+                let hint = format!("are the credentials in {place} whole, and still good?");
+                bring(build(json.clone(), place)?, &secrets(json), &hint, deadline).await?
             }
-            (_, None) => bring(self.of_metadata()?, &[], deadline).await?,
+            (_, None) => bring(self.of_metadata()?, &[], NO_CREDENTIALS, deadline).await?,
         };
         let of_credentials =
             |(json, _): &(Json, _)| json["quota_project_id"].as_str().map(Text::from);
@@ -170,6 +171,11 @@ impl Gcp {
     fn of_metadata(&self) -> Result<AccessTokenCredentials, Error> {
         let mut builder = mds::Builder::default().with_scopes([SCOPE]);
         if let Some(endpoint) = &self.metadata {
+            // The crate panics at what is none.
+            Address::parse(endpoint).map_err(|_| {
+                let message = "GCE_METADATA_HOST is no host, nor a host with a port";
+                Error::new(ErrorKind::Settings, message)
+            })?;
             builder = builder.with_endpoint(endpoint);
         }
         let built = builder.build_access_token_credentials();
@@ -177,10 +183,11 @@ impl Gcp {
     }
 }
 
-/// Asks for a token; `secrets` are struck out of what is said when there is none.
+/// Asks for a token; `secrets` are struck out of what is said when there is none, and `hint` says what to try.
 async fn bring(
     credentials: AccessTokenCredentials,
     secrets: &[Text],
+    hint: &str,
     deadline: Instant,
 ) -> Result<Text, Error> {
     let asked = timeout_at(deadline, credentials.access_token()).await;
@@ -190,9 +197,9 @@ async fn bring(
             "the login to Google Cloud took too long",
         )
     };
-    let token = asked.map_err(|_| late().with_hint(NO_CREDENTIALS))?;
+    let token = asked.map_err(|_| late().with_hint(hint))?;
     Ok(token
-        .map_err(|error| no_login(&error, secrets))?
+        .map_err(|error| no_login(&error, secrets).with_hint(hint))?
         .token
         .into())
 }
@@ -279,9 +286,7 @@ fn no_login(error: &google_cloud_auth::errors::CredentialsError, secrets: &[Text
     let mut texts: Vec<String> = texts.filter(|text| !text.is_empty()).collect();
     texts.dedup();
     let cause = texts.last().cloned().unwrap_or_default();
-    Error::new(kind, "the login to Google Cloud failed")
-        .with_cause(cause)
-        .with_hint(NO_CREDENTIALS)
+    Error::new(kind, "the login to Google Cloud failed").with_cause(cause)
 }
 
 impl Service {

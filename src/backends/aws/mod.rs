@@ -16,7 +16,6 @@ use tokio::time::Instant;
 use super::registry::SettingsError;
 use super::{Error, ErrorKind};
 use crate::clients::aws::{Aws, Login, Role, is_region};
-use crate::clients::vault::{described, is_structured};
 use crate::env::{Environment, Options};
 
 /// The region where nothing says another one, as in AVP.
@@ -93,9 +92,13 @@ impl<C: Clone> Account<C> {
         make: fn(&SdkConfig) -> C,
     ) -> Result<Self, SettingsError> {
         let text = |key| options.text(key).map(ToOwned::to_owned);
-        let own_profile = is_structured(options, "AWS_PROFILE");
+        let own_profile = options.is_structured("AWS_PROFILE");
+        let aws = Aws::new(options, environment, None);
+        if let Some((name, error)) = aws.fault() {
+            return Err(SettingsError::from(error).about(name));
+        }
         Ok(Self {
-            aws: Aws::new(options, environment, None),
+            aws,
             profile: text("AWS_PROFILE").filter(|_| own_profile),
             role: role(options)?,
             region: region(options)?,
@@ -161,7 +164,7 @@ fn region(options: &Options) -> Result<Option<(String, String)>, SettingsError> 
     let Some(region) = options.text(key) else {
         return Ok(None);
     };
-    let from = described(options, key);
+    let from = options.described(key);
     if is_region(region) {
         return Ok(Some((region.to_owned(), from)));
     }
@@ -175,7 +178,7 @@ fn role(options: &Options) -> Result<Option<Role>, SettingsError> {
     let Some(arn) = text("MANIFUSE_AWS_ROLE") else {
         let alone = external_id.map(|_| {
             let key = "MANIFUSE_AWS_EXTERNAL_ID";
-            let message = format!("{} is set without a role", described(options, key));
+            let message = format!("{} is set without a role", options.described(key));
             let error = SettingsError::new(message).about(key);
             error.hint("set MANIFUSE_AWS_ROLE (role) to the ARN of the role to assume")
         });

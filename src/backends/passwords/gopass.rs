@@ -61,20 +61,21 @@ fn mounts(options: &Options) -> Result<Vec<Mount>, SettingsError> {
         .filter(|_| !options.is_set_by_application(CONFIG));
     let is_named = named.is_some();
     let file = named.or_else(|| Some(user_folder(options)?.join("config")));
-    let text = match file.as_deref().map(read) {
-        Some(Ok(text)) => text,
-        Some(Err(error)) if is_named || error.kind() != io::ErrorKind::NotFound => {
-            let (reason, file) = (io_reason(&error), file.unwrap_or_default());
+    let file = file.unwrap_or_default();
+    let text = match read(&file) {
+        Ok(text) => text,
+        Err(error) if is_named || error.kind() != io::ErrorKind::NotFound => {
             let message = format!(
-                "gopass's configuration {} cannot be read: {reason}",
-                file.display()
+                "gopass's configuration {} cannot be read: {}",
+                file.display(),
+                io_reason(&error)
             );
             let error = SettingsError::new(message).about(CONFIG);
             return Err(error.hint(format!(
                 "set {CONFIG}, or config in manifuse.yaml, to the file that gopass config reads"
             )));
         }
-        _ => String::new(),
+        Err(_) => String::new(),
     };
     let mut paths: Vec<(String, PathBuf)> = Vec::new();
     for (name, path) in parse(&text) {
@@ -84,6 +85,11 @@ fn mounts(options: &Options) -> Result<Vec<Mount>, SettingsError> {
         };
         paths.retain(|(known, _)| known != name);
         paths.extend(path.map(|path| (name.to_owned(), path)));
+    }
+    if is_named && paths.is_empty() {
+        let message = format!("gopass's configuration {} mounts no store", file.display());
+        let error = SettingsError::new(message).about(CONFIG);
+        return Err(error.hint("a store is a path below [mounts], or below [mounts \"NAME\"]"));
     }
     if !paths.iter().any(|(name, _)| name.is_empty()) {
         paths.extend(default_store(options).map(|path| (String::new(), path)));

@@ -14,7 +14,7 @@ use futures::future::BoxFuture;
 
 use super::file::below;
 use super::registry::SettingsError;
-use super::{Answer, Backend, Error, ErrorKind, FetchContext, Request};
+use super::{Answer, Backend, Error, ErrorKind, FetchContext, Request, without_version};
 use crate::diagnostics::io_reason;
 use crate::env::Options;
 use crate::files::{FileError, Files as _, FolderFiles};
@@ -165,10 +165,7 @@ impl Mount {
 impl Passwords {
     async fn read(&self, request: &Request, context: &FetchContext) -> Result<Answer, Error> {
         let path = &*request.id.path;
-        if request.id.version.is_some() {
-            let error = Error::new(ErrorKind::Reference, "a password store has no versions");
-            return Err(error.with_hint("leave the version out: the entry is read as it is now"));
-        }
+        without_version(request, "a password store")?;
         let clean = clean(path).ok_or_else(|| Error::new(ErrorKind::Reference, leads_out(path)))?;
         let found = self
             .mounts

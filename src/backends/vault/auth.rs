@@ -9,7 +9,7 @@ use super::credential::{Credential, Source};
 use super::settings::{KEYS, called};
 use crate::backends::registry::SettingsError;
 use crate::clients::http::Call;
-use crate::clients::vault::{self, first_set, header_text, is_structured};
+use crate::clients::vault::{self, first_set, header_text};
 use crate::diagnostics::nearest;
 use crate::env::{Environment, Options};
 use crate::secret::Text;
@@ -254,7 +254,7 @@ fn check_own_keys(options: &Options, name: &str) -> Result<(), SettingsError> {
         let readers = keys_by_name().filter(|(_, keys)| keys.contains(key));
         let readers: Vec<_> = readers.map(|(reader, _)| reader).collect();
         let is_foreign = !readers.is_empty() && !readers.contains(&own_name);
-        if is_foreign && dotted.starts_with("auth.") && is_structured(options, key) {
+        if is_foreign && dotted.starts_with("auth.") && options.is_structured(key) {
             let readers = readers.join(" or ");
             let message =
                 format!("{dotted} is for {readers} authentication, and auth.type is {name}");

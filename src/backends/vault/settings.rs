@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use super::auth::{self, Method};
 use crate::backends::registry::SettingsError;
 use crate::clients::http::Config;
-use crate::clients::vault::{self, described, first_set, header_text, parse_bool, wrong};
+use crate::clients::vault::{self, first_set, header_text, parse_bool, wrong};
 use crate::clients::{Address, AddressError};
 use crate::env::{Environment, Options, Origin};
 
@@ -81,7 +81,7 @@ impl Settings {
         let http = vault::config(options, environment, address)?;
         Ok(Self {
             http,
-            address_from: described(options, key),
+            address_from: options.described(key),
             namespace: header_text(options, "VAULT_NAMESPACE")?,
             odd: method.odd(options),
             method,
@@ -108,7 +108,7 @@ fn kv_version(options: &Options) -> Result<String, SettingsError> {
     if matches!(version, "1" | "2") {
         return Ok(version.to_owned());
     }
-    let set = described(options, key);
+    let set = options.described(key);
     let error = SettingsError::new(format!("Unsupported kvVersion specified: {set}"));
     Err(error.about(key).hint("it is 1 or 2"))
 }

@@ -4,6 +4,7 @@
 //! meant for tests, but it is the only way that also reaches profiles, containers and web identities.
 
 mod bounded;
+mod check;
 mod error;
 mod identity;
 mod transport;
@@ -13,6 +14,7 @@ use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
 use aws_config::identity::IdentityCache;
+use aws_config::retry::RetryConfig;
 use aws_config::sts::AssumeRoleProvider;
 use aws_config::{BehaviorVersion, ConfigLoader, Region, SdkConfig};
 use aws_credential_types::Credentials;
@@ -91,6 +93,9 @@ const SECRETS: [&str; 3] = [
     "AWS_CONTAINER_AUTHORIZATION_TOKEN",
 ];
 
+/// How often a call is tried where nothing else is said.
+const ATTEMPTS: u32 = 3;
+
 /// Credentials may take several tries of several sources; the deadline of a call ends them earlier.
 const LOGIN_TIMEOUT: Duration = Duration::from_mins(1);
 
@@ -155,8 +160,16 @@ impl Aws {
         }
     }
 
+    /// The first variable that the SDK cannot use, and why.
+    pub fn fault(&self) -> Option<(&'static str, Error)> {
+        check::fault(&self.variables)
+    }
+
     /// What a client of a service is made of. The login itself happens at the client's first call, and once.
     pub async fn config(&self, login: &Login, deadline: Instant) -> Result<SdkConfig, Error> {
+        if let Some((_, error)) = self.fault() {
+            return Err(error);
+        }
         let transport = self
             .transport
             .get_or_init(|| Transport::new(&self.variables));
@@ -213,7 +226,12 @@ impl Aws {
     }
 
     fn loader(&self, variables: HashMap<String, String>, profile: Option<&str>) -> ConfigLoader {
-        let loader = aws_config::defaults(BehaviorVersion::latest()).env(Env::from(variables));
+        // The SDK panics at what a profile says wrongly about it.
+        let attempts = variables.get(check::ATTEMPTS);
+        let attempts = attempts.and_then(|count| count.parse().ok());
+        let retry = RetryConfig::standard().with_max_attempts(attempts.unwrap_or(ATTEMPTS));
+        let loader = aws_config::defaults(BehaviorVersion::latest());
+        let loader = loader.env(Env::from(variables)).retry_config(retry);
         match (&self.keys, profile) {
             (Some(keys), _) => loader.credentials_provider(keys.credentials()),
             (None, Some(profile)) => loader.profile_name(profile),

@@ -266,7 +266,10 @@ impl Maker<'_> {
                     },
                 )
             }
-            Err(error) => Login::broken(CERTIFICATE, &crate::diagnostics::io_reason(&error)),
+            Err(error) => {
+                let (path, reason) = (path.display(), crate::diagnostics::io_reason(&error));
+                Login::broken(CERTIFICATE, &format!("{path}: {reason}"))
+            }
         }
     }
 

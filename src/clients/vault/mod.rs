@@ -20,8 +20,8 @@ use crate::secret::Text;
 pub use self::path::{LeavesApi, clean, encode, encode_segment};
 use self::tls::tls;
 pub use self::tls::{client_key, read_file, shown};
-pub use self::value::{described, first_set, header_text, is_structured, parse_bool, setup, wrong};
 use self::value::{duration, flag, number};
+pub use self::value::{first_set, header_text, parse_bool, setup, wrong};
 pub use self::words::{errors, one_line, strike};
 
 const WITHOUT_A_PROXY: &str = "leave out the name, or the proxy: by VAULT_PROXY_ADDR, VAULT_HTTP_PROXY, or HTTPS_PROXY (NO_PROXY names hosts to reach without it)";
@@ -133,7 +133,7 @@ fn rate(options: &Options) -> Result<Option<Rate>, SettingsError> {
         return Ok(None);
     };
     Rate::parse(text).map_err(|_| {
-        let key = described(options, key);
+        let key = options.described(key);
         setup(&format!("{key} was provided but incorrectly formatted"))
             .hint("give requests per second, and how many may come at once: 10 or 10:20")
     })

@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use crate::env::{Options, Origin, SettingsError};
+use crate::env::{Options, SettingsError};
 
 /// Which of several settings for one thing counts: the first that is set. What a named instance says itself counts before
 /// what merely lies in the environment.
@@ -13,29 +13,17 @@ pub fn first_set<'k>(options: &Options, keys: &[&'k str]) -> Option<&'k str> {
             .copied()
             .filter(|key| options.text(key).is_some())
     };
-    let own = set().find(|key| is_structured(options, key));
+    let own = set().find(|key| options.is_structured(key));
     own.or_else(|| set().next())
-}
-
-/// Whether a key was set in the structured form of a named instance.
-pub fn is_structured(options: &Options, key: &str) -> bool {
-    match options.get(key).map(|setting| &setting.origin) {
-        Some(Origin::File { key: written, .. }) => !written.eq_ignore_ascii_case(key),
-        _ => false,
-    }
 }
 
 /// A text that is sent in a header or names a host: printable, or the request would fail later and less clearly.
 pub fn header_text(options: &Options, key: &'static str) -> Result<Option<String>, SettingsError> {
-    match options.text(key) {
-        Some(text) if text.chars().any(char::is_control) => {
-            Err(
-                wrong(options, key, "it holds a line end or a control character")
-                    .hint("a value out of a Secret often ends in a line end: store it without"),
-            )
-        }
-        text => Ok(text.map(ToOwned::to_owned)),
-    }
+    let line = options.line(key).map(|text| text.map(ToOwned::to_owned));
+    line.map_err(|error| SettingsError {
+        message: format!("{SETUP}: {}", error.message),
+        ..error
+    })
 }
 
 pub(super) fn flag(options: &Options, key: &'static str) -> Result<bool, SettingsError> {
@@ -98,15 +86,6 @@ fn parse_duration(text: &str) -> Option<Duration> {
     Some(total).filter(|_| !text.is_empty())
 }
 
-/// What a setting is called in a message: its key, and where it came from if that is not plain from the key.
-pub fn described(options: &Options, key: &str) -> String {
-    match options.get(key).map(|setting| &setting.origin) {
-        None => format!("{key} (not set)"),
-        Some(Origin::Environment(name)) if name == key => key.to_owned(),
-        Some(origin) => format!("{key} ({origin})"),
-    }
-}
-
 const SETUP: &str = "error encountered setting up default configuration";
 
 pub fn setup(text: &str) -> SettingsError {
@@ -115,7 +94,7 @@ pub fn setup(text: &str) -> SettingsError {
 
 /// AVP's words for a value that cannot be read; what would be right is the hint.
 pub(super) fn unparseable(options: &Options, key: &'static str, expected: &str) -> SettingsError {
-    let error = setup(&format!("could not parse {}", described(options, key)));
+    let error = setup(&format!("could not parse {}", options.described(key)));
     error.about(key).hint(format!("give {expected}"))
 }
 
@@ -124,7 +103,7 @@ pub fn wrong(
     key: &'static str,
     problem: impl std::fmt::Display,
 ) -> SettingsError {
-    setup(&format!("{}: {problem}", described(options, key))).about(key)
+    setup(&format!("{}: {problem}", options.described(key))).about(key)
 }
 
 #[cfg(test)]

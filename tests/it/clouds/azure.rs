@@ -182,7 +182,7 @@ fn a_certificate_is_a_login_by_a_signed_statement() {
     }
     fails(
         &azure.run(&variables, &[]),
-        "AZURE_CLIENT_CERTIFICATE_PATH (no such file or directory)",
+        "me.pem: no such file or directory)",
         &[],
     );
 }

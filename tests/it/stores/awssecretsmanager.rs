@@ -337,6 +337,43 @@ fn without_credentials_nothing_is_asked() {
     assert!(server.requests().is_empty());
 }
 
+/// The SDK panics at some of these, and takes others for something else.
+#[test]
+fn variables_that_the_sdk_cannot_use_are_told() {
+    let keys = |program: Program| {
+        program
+            .env("AWS_ACCESS_KEY_ID", ID)
+            .env("AWS_SECRET_ACCESS_KEY", CREDENTIAL)
+    };
+    let reference = ["awssecretsmanager:shop/db#password".to_owned()];
+    let line_end = "holds a line end or a control character";
+    for (name, value, words) in [
+        ("AWS_MAX_ATTEMPTS", "many", "is no number of tries"),
+        ("AWS_MAX_ATTEMPTS", "0", "is no number of tries"),
+        (
+            "AWS_USE_FIPS_ENDPOINT",
+            "maybe",
+            "is neither true nor false",
+        ),
+        ("AWS_ACCESS_KEY_ID", "AKIA\n", line_end),
+        ("AWS_SECRET_ACCESS_KEY", "cnry-credential\n", line_end),
+        ("AWS_SESSION_TOKEN", "cnry\ntoken", line_end),
+    ] {
+        let program = keys(program(&reference, "20s")).env(name, value);
+        fails(&program.run(), 2, &[&format!("error: {name} {words}\n")]);
+    }
+    // What a profile says wrongly about tries has no effect.
+    let server = Server::start(answer);
+    let run = keys(at(program(&reference, "20s"), &server.url()))
+        .file(
+            "config",
+            "[default]\nmax_attempts = many\nretry_mode = foo\n",
+        )
+        .env("AWS_CONFIG_FILE", "config")
+        .run();
+    assert_eq!(values(&run), [VALUE]);
+}
+
 #[test]
 fn an_sso_session_that_has_ended_says_how_to_begin_anew() {
     let server = Server::start(answer);

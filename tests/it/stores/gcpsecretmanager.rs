@@ -267,6 +267,17 @@ fn a_login_that_fails_is_made_once() {
     assert_eq!(server.lines(), ["POST /token"]);
 }
 
+#[test]
+fn a_metadata_host_that_is_none_is_told() {
+    for host in ["metadata:x", "gar bage"] {
+        let run = super::program(&[(STORE.numbered)(1)], "20s")
+            .env("GCE_METADATA_HOST", host)
+            .run();
+        assert_eq!(run.code, Some(2), "{}", run.stderr);
+        assert!(run.stderr.contains("GCE_METADATA_HOST is no host"));
+    }
+}
+
 /// A secret in no region at Google's own address, and one of a region at that region's.
 #[test]
 fn secrets_of_a_region_are_asked_for_there() {

@@ -431,7 +431,14 @@ fn gopass_mounts_are_found() {
         .file("data/gopass/stores/root/a.age", sealed(VALUE))
         .env("XDG_DATA_HOME", "data");
     assert_eq!(values(&program.run()), [VALUE]);
-    let missing = program.env("GOPASS_CONFIG", "none");
+    let none = program.file("broken", "[mount]\npath = secrets\n");
+    let none = none.env("GOPASS_CONFIG", "broken");
+    fails(
+        &none,
+        2,
+        &["gopass's configuration broken mounts no store", "[mounts]"],
+    );
+    let missing = none.env("GOPASS_CONFIG", "none");
     fails(
         &missing,
         2,
