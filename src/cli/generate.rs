@@ -129,7 +129,7 @@ fn render<'s>(
     }
     reporter.judge(warnings)?;
     let configured = configured.map_err(Failure::new)?;
-    let settings = configured.settings;
+    let (settings, default) = (configured.settings, configured.instances.default);
     let path_rule = match configured.path_rule {
         // AVP does not look at the expression before there is a manifest.
         _ if stream.documents() == 0 => None,
@@ -144,6 +144,7 @@ fn render<'s>(
     };
     let rendered = wait(runtime, process, inject::render(stream, &context));
     tell_origins(reporter, process, &settings, &context.pool);
+    warnings.extend(instances::passed_over(&settings, &context.pool, &default));
     rendered.map_err(|failures| Failure::led(BAD_REFERENCES, failures))
 }
 

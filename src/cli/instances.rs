@@ -5,7 +5,7 @@
 use std::sync::Arc;
 
 use crate::backends::pool::Pool;
-use crate::backends::registry::{ENCRYPTED, SettingsError, Type};
+use crate::backends::registry::{self, ENCRYPTED, SettingsError, Type};
 use crate::diagnostics::{Diagnostic, Fault, Place, Warning, nearest};
 use crate::env::{Environment, Options, Origin, Setting};
 use crate::secret::Text;
@@ -114,6 +114,24 @@ fn no_default(settings: &Settings) -> SettingsError {
         (None, names) => format!("set defaultBackend to one of {}", names.join(", ")),
     };
     SettingsError::new("no default backend is set").hint(hint)
+}
+
+/// Backends that the settings name, of types that references name instead: those are other backends, made of variables
+/// alone. One for each type.
+pub(super) fn passed_over(settings: &Settings, pool: &Pool, default: &str) -> Vec<Diagnostic> {
+    let types = registry::TYPES.iter().map(|kind| kind.name);
+    let types =
+        types.filter(|kind| *kind != default && !is_named(settings, kind) && pool.is_used(kind));
+    let told = types.filter_map(|kind| {
+        let mut backends = settings.backends.iter();
+        let NamedBackend { name, kind: of, .. } = backends.find(|one| one.kind.text == kind)?;
+        let message =
+            format!("<{kind}:…> is set by variables alone, and has nothing of the backend {name}");
+        let error = Diagnostic::error(Fault::Input, message).at(of.place.clone());
+        let hint = format!("that one is <{name}:…>, or <path:…> with defaultBackend: {name}");
+        Some(error.into_warning(Warning::OddSetting).with_hint(hint))
+    });
+    told.collect()
 }
 
 struct Maker<'a> {

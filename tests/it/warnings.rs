@@ -360,3 +360,27 @@ fn a_line_end_is_told_where_the_login_sends_it() {
         run.stderr
     );
 }
+
+/// A backend of the settings goes by its own name: its type is another one, which has none of its settings.
+#[test]
+fn a_type_in_place_of_a_backend_is_told() {
+    let run = |settings: &str| {
+        Program::manifuse(["generate", "-c", "manifuse.yaml", "-"])
+            .file("manifuse.yaml", settings)
+            .file("a/.gpg-id", "")
+            .env("PASSWORD_STORE_DIR", "a")
+            .stdin("kind: X\na: <pass:b#password>\n")
+            .run()
+    };
+    let told = run("backends:\n  team: {type: pass, store: a}\n");
+    assert_eq!(told.code, Some(1), "{}", told.stderr);
+    let warning = "warning[odd-setting]: manifuse.yaml:2:16: <pass:…> is set by variables alone, and has nothing of the backend team (help: that one is <team:…>, or <path:…> with defaultBackend: team)\n";
+    assert!(told.stderr.contains(warning), "{}", told.stderr);
+    for meant in [
+        "backends:\n  pass: {type: pass, store: a}\n",
+        "defaultBackend: pass\nbackends:\n  team: {type: pass, store: a}\n",
+    ] {
+        let run = run(meant);
+        assert!(!run.stderr.contains("odd-setting"), "{}", run.stderr);
+    }
+}
