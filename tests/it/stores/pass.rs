@@ -399,24 +399,24 @@ fn a_store_lies_at_home_or_where_a_setting_says() {
 
 #[test]
 fn gopass_mounts_are_found() {
-    let config = "[core]\n\tautosync = false\n[mounts]\n\tpath = ~/root\n[mounts \"work\"]\n\tpath = ~/work\n\
-        [mounts \"work/team\"]\n\tpath = \"~/team\"\n";
+    let config = "[core]\n\tautosync = false\n[mounts]\n\tpath = ~/main\n[mounts \"shop\"]\n\tpath = ~/shop\n\
+        [mounts \"shop/team\"]\n\tpath = \"~/team\"\n";
     let references = [
         "gopass:a#password",
-        "gopass:work/a#password",
-        "gopass:work/team/a#password",
-        "gopass:workshop#password",
+        "gopass:shop/a#password",
+        "gopass:shop/team/a#password",
+        "gopass:shopping#password",
     ];
     let program = || {
         let program = program(&references.map(ToOwned::to_owned), "20s");
         with_key(program)
-            .file("user/root/a.age", sealed("root"))
-            .file("user/root/workshop.age", sealed("workshop"))
-            .file("user/work/a.age", sealed("work"))
-            .file("user/work/team/a.age", sealed("hidden"))
+            .file("user/main/a.age", sealed("main"))
+            .file("user/main/shopping.age", sealed("shopping"))
+            .file("user/shop/a.age", sealed("shop"))
+            .file("user/shop/team/a.age", sealed("hidden"))
             .file("user/team/a.age", sealed("team"))
     };
-    let wanted = ["root", "work", "team", "workshop"];
+    let wanted = ["main", "shop", "team", "shopping"];
     let by_home = program().file("user/.config/gopass/config", config);
     let user = by_home.folder().join("user");
     let by_home = by_home.env("GOPASS_HOMEDIR", user.to_str().unwrap());
@@ -427,8 +427,9 @@ fn gopass_mounts_are_found() {
     let user = by_name.folder().join("user");
     let by_name = by_name.env("HOME", user.to_str().unwrap());
     assert_eq!(values(&by_name.run()), wanted);
+    let own = "data/gopass/stores/root";
     let program = with_key(super::program(&["gopass:a#password".to_owned()], "20s"))
-        .file("data/gopass/stores/root/a.age", sealed(VALUE))
+        .file(&format!("{own}/a.age"), sealed(VALUE))
         .env("XDG_DATA_HOME", "data");
     assert_eq!(values(&program.run()), [VALUE]);
     let none = program.file("broken", "[mount]\npath = secrets\n");
