@@ -16,6 +16,7 @@ pub mod manifest;
 pub mod modifier;
 pub mod output;
 pub mod placeholder;
+pub mod policy;
 pub mod secret;
 pub mod settings;
 pub mod sops;

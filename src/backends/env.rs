@@ -68,11 +68,15 @@ impl Variables {
             || self.listed.iter().any(|n| n == name)
     }
 
-    fn answer(&self, request: &Request) -> Answer {
-        let prefix = match &*request.id.path {
+    fn prefix(request: &Request) -> &str {
+        match &*request.id.path {
             NO_PREFIX => "",
             path => path,
-        };
+        }
+    }
+
+    fn answer(&self, request: &Request) -> Answer {
+        let prefix = Self::prefix(request);
         let keys = match &request.keys {
             Keys::All => return Answer::whole(self.below(prefix), None),
             Keys::Some(keys) => keys,
@@ -103,6 +107,14 @@ impl Variables {
 }
 
 impl Backend for Variables {
+    fn reads(&self, request: &Request) -> Vec<String> {
+        let prefix = Self::prefix(request);
+        match &request.keys {
+            Keys::All => vec![format!("{prefix}*/*")],
+            Keys::Some(keys) => keys.iter().map(|key| format!("{prefix}{key}")).collect(),
+        }
+    }
+
     fn fetch<'a>(
         &'a self,
         request: &'a Request,

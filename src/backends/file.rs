@@ -125,6 +125,17 @@ impl Backend for Folder {
         clean.unwrap_or_else(|| path.to_owned())
     }
 
+    fn reads(&self, request: &Request) -> Vec<String> {
+        let folder = match self.normalize(&request.id.path) {
+            path if path.is_empty() || path == HERE => String::new(),
+            path => path + "/",
+        };
+        match &request.keys {
+            Keys::All => vec![folder + "*/*"],
+            Keys::Some(keys) => keys.iter().map(|key| format!("{folder}{key}")).collect(),
+        }
+    }
+
     fn fetch<'a>(
         &'a self,
         request: &'a Request,

@@ -54,6 +54,13 @@ fn open(options: &Options, environment: &Environment) -> Result<Arc<dyn Backend>
 }
 
 impl Backend for Secrets {
+    /// With the namespace that counts, so that rules see it.
+    fn reads(&self, request: &Request) -> Vec<String> {
+        let path = &*request.id.path;
+        let name = ObjectName::parse(path);
+        vec![name.map_or_else(|| path.to_owned(), |name| name.to_string())]
+    }
+
     fn fetch<'a>(
         &'a self,
         request: &'a Request,

@@ -136,6 +136,13 @@ pub trait Backend: Send + Sync {
         path.to_owned()
     }
 
+    /// What a request reads, as the operator's rules name it: the secret's normalised path, or what its keys make of it
+    /// where a key can lead elsewhere. What is read below a path as a whole ends in `/*/*`, which only a pattern that
+    /// allows all of it matches.
+    fn reads(&self, request: &Request) -> Vec<String> {
+        vec![self.normalize(&request.id.path)]
+    }
+
     /// What its settings hold that is hardly meant, though they can be used: for a warning each, so without a value.
     fn odd_settings(&self) -> &[SettingsError] {
         &[]

@@ -139,6 +139,7 @@ fn render<'s>(
         pool: Arc::new(configured.instances.pool),
         files: Arc::new(configured.files),
         path_rules: path_rule.map(PathRule::new).into_iter().collect(),
+        policy: settings.policy.clone(),
         fetch_timeout: flags.timeout.unwrap_or(TIMEOUT),
         concurrency: flags.concurrency.unwrap_or(CONCURRENCY),
     };

@@ -14,6 +14,7 @@ pub enum Warning {
     LostText,
     MisspeltBackend,
     OddSetting,
+    Policy,
     SecretInMetadata,
     ShadowedFailure,
     TextBehindDocument,
@@ -80,6 +81,12 @@ pub const WARNINGS: &[(Warning, &str, Level, &str)] = {
             "odd-setting",
             ON,
             "a credential that ends in a line end, a value that the `.env` form cuts or changes",
+        ),
+        (
+            Warning::Policy,
+            "policy",
+            ON,
+            "what a rule of the operator forbids and `policy.mode: report` lets pass",
         ),
         (
             Warning::SecretInMetadata,

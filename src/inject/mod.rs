@@ -9,6 +9,7 @@ mod expand;
 mod failure;
 mod fetch;
 mod join;
+mod landing;
 mod locate;
 mod parallel;
 mod place;
@@ -28,6 +29,7 @@ use regex::Regex;
 use crate::backends::pool::Pool;
 use crate::diagnostics::Diagnostic;
 use crate::files::Files;
+use crate::policy::Policy;
 
 pub use collect::{CollectOptions, DEFAULT_DOCUMENT_LIMIT, Stream, collect};
 pub use decrypt::{Decryption, decrypt};
@@ -43,6 +45,8 @@ pub struct RenderContext {
     pub files: Arc<dyn Files>,
     /// Path validation: a secret's path must match all of these.
     pub path_rules: Vec<PathRule>,
+    /// What the operator lets the application do.
+    pub policy: Policy,
     /// How long all fetching may take together.
     pub fetch_timeout: Duration,
     /// How many requests may be under way at one backend.
@@ -58,10 +62,12 @@ impl PathRule {
 
 /// Runs the whole line behind `collect`: all edits, or all failures.
 pub async fn render<'s>(
-    stream: Stream<'s>,
+    mut stream: Stream<'s>,
     context: &RenderContext,
 ) -> Result<Rendered<'s>, Vec<Diagnostic>> {
     let plan = plan(&stream, context);
+    let told = landing::check(&stream, &plan, &context.policy);
+    stream.warnings.extend(told);
     let answers = fetch(&plan, context).await;
     substitute(stream, &plan, &answers)
 }

@@ -6,7 +6,7 @@ use regex::Regex;
 
 use super::{RenderContext, Stream};
 use crate::backends::{Keys, Request};
-use crate::diagnostics::{Diagnostic, Fault};
+use crate::diagnostics::{Diagnostic, Fault, Severity};
 use crate::secret::SecretId;
 
 /// What every path must match.
@@ -22,6 +22,8 @@ pub struct Plan {
     pub requests: Vec<Request>,
     /// Secrets that may not be asked for, and why.
     pub refused: BTreeMap<SecretId, Diagnostic>,
+    /// Secrets that are asked for although a rule forbids it, and the warning.
+    pub reported: BTreeMap<SecretId, Diagnostic>,
 }
 
 /// De-duplicates the references of a stream and checks their paths, before any request is made.
@@ -42,13 +44,19 @@ pub fn plan(stream: &Stream<'_>, context: &RenderContext) -> Plan {
     let mut plan = Plan {
         requests: Vec::new(),
         refused: BTreeMap::new(),
+        reported: BTreeMap::new(),
     };
     for (id, keys) in wanted {
-        match refusal(&id, context) {
-            Some(reason) => {
-                plan.refused.insert(id, reason);
+        let request = Request { id, keys };
+        match refusal(&request, context) {
+            Some(reason) if reason.severity == Severity::Error => {
+                plan.refused.insert(request.id, reason);
             }
-            None => plan.requests.push(Request { id, keys }),
+            told => {
+                let told = told.map(|warning| (request.id.clone(), warning));
+                plan.reported.extend(told);
+                plan.requests.push(request);
+            }
         }
     }
     plan
@@ -76,8 +84,9 @@ fn want(wanted: &mut BTreeMap<SecretId, Keys>, secret: &SecretId, key: Option<&s
 const LONGEST_PATH: usize = 2048;
 
 /// Why a secret may not be asked for: its path as written, or as the backend will send it, fails a rule (D56), or its
-/// backend cannot be opened.
-fn refusal(id: &SecretId, context: &RenderContext) -> Option<Diagnostic> {
+/// backend cannot be opened. A warning where rules are only reported.
+fn refusal(request: &Request, context: &RenderContext) -> Option<Diagnostic> {
+    let id = &request.id;
     if id.path.contains(char::is_control) || id.path.len() > LONGEST_PATH {
         let message = "a placeholder whose path runs over a line end, or is far too long";
         let hint = "a < that was not meant as a placeholder may have found its > much later";
@@ -99,7 +108,9 @@ fn refusal(id: &SecretId, context: &RenderContext) -> Option<Diagnostic> {
             .all(|rule| rule.expression.is_match(path))
     };
     if allowed(&id.path) && allowed(&normalized) {
-        return None;
+        let read = backend.reads(request);
+        let read = read.iter().map(String::as_str);
+        return context.policy.refuse_path(&id.backend, &id.path, read);
     }
     let message = format!(
         "the path {} is disallowed by AVP_PATH_VALIDATION restriction",

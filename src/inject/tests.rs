@@ -75,6 +75,7 @@ fn render_with(text: &str, warnings: &mut Vec<Diagnostic>) -> Result<String, Vec
         pool,
         files: Arc::new(NoFiles),
         path_rules: Vec::new(),
+        policy: Policy::default(),
         fetch_timeout: Duration::from_mins(1),
         concurrency: 4,
     };

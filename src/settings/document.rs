@@ -39,8 +39,8 @@ pub(super) enum Node {
     Null,
     /// A string, number or bool.
     Scalar(Text),
-    /// A list. No setting is one.
-    List,
+    /// A list; its items are called by their numbers. No setting of a backend is one.
+    List(Vec<Entry>),
     /// A map.
     Map(Vec<Entry>),
 }
@@ -119,7 +119,7 @@ pub(super) fn show(entries: &[Entry]) -> String {
         let value = match &entry.value {
             Node::Null => "~".to_owned(),
             Node::Scalar(text) => format!("{:?}", text.expose_str().unwrap()),
-            Node::List => "[]".to_owned(),
+            Node::List(items) => format!("[{}]", show(items)),
             Node::Map(entries) => format!("{{{}}}", show(entries)),
         };
         format!("{}={value}", entry.key)

@@ -143,7 +143,7 @@ fn from_file(file: &SettingsFile) -> Result<BTreeMap<String, Setting>, Vec<Diagn
                 let value = text.clone();
                 settings.insert(key, Setting { value, origin });
             }
-            Node::List | Node::Map(_) => {
+            Node::List(_) | Node::Map(_) => {
                 let message = format!(
                     "{} must be a text, a number or true or false",
                     entry.shown()

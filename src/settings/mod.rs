@@ -7,6 +7,7 @@ mod document;
 mod file;
 mod flat;
 mod format;
+mod rules;
 mod structured;
 #[cfg(test)]
 mod tests;
@@ -24,6 +25,7 @@ pub use validation::InvalidExpression;
 
 use crate::diagnostics::{Diagnostic, Fault};
 use crate::env::{Environment, Options, Origin, Setting};
+use crate::policy::Policy;
 use crate::secret::Text;
 
 /// Where an operator's settings lie unnamed.
@@ -80,6 +82,8 @@ pub struct Settings {
     pub default_backend: Option<Located>,
     /// Whether the MAC of encrypted documents in a stream must be right.
     pub verifies_stream_mac: bool,
+    /// What applications may read, and where values may land.
+    pub policy: Policy,
     /// What is hardly meant as it is set.
     pub warnings: Vec<Diagnostic>,
 }
@@ -110,7 +114,13 @@ pub fn load(request: &Request<'_>) -> Result<Settings, Vec<Diagnostic>> {
     };
     let layers = flat::layers(request.environment, file.as_ref());
     let ours = file.as_ref().filter(|file| file.ours);
-    let parsed = ours.map_or_else(|| Ok(structured::Structured::default()), structured::parse);
+    let parse = |file| structured::parse(file, request.environment);
+    let parsed = ours.map_or_else(|| Ok(structured::Structured::default()), parse);
+    let tenants = parsed
+        .as_ref()
+        .map(|parsed| parsed.rules.refuse_variables(request.environment));
+    let (refused, told) = tenants.unwrap_or_default();
+    errors.extend(refused);
     let stream_mac = parsed.as_ref().map_or(&None, |parsed| &parsed.stream_mac);
     let verifies_stream_mac = verifies_stream_mac(request.environment, stream_mac.as_ref());
     let verifies_stream_mac = verifies_stream_mac.unwrap_or_else(|error| {
@@ -128,9 +138,11 @@ pub fn load(request: &Request<'_>) -> Result<Settings, Vec<Diagnostic>> {
                 backends: parsed.backends,
                 default_backend: parsed.default_backend,
                 verifies_stream_mac,
+                policy: parsed.rules.policy,
                 warnings: Vec::new(),
             };
             settings.warnings = warnings::find(&settings, file.as_ref());
+            settings.warnings.extend(told);
             Ok(settings)
         }
         (layers, parsed) => {

@@ -6,14 +6,13 @@ use std::sync::Arc;
 
 use super::document::{self, Entry, Node, error_at};
 use super::file::SettingsFile;
+use super::rules::{self, Rules};
 use super::{flat, variables};
 use crate::diagnostics::{Diagnostic, Place, Source, Span, nearest};
-use crate::env::{Origin, Setting};
+use crate::env::{Environment, Origin, Setting};
 
 /// The keys that make a settings file ours.
-const KEYS: [&str; 3] = ["defaultBackend", "backends", "sops"];
-/// Keys of the structured form that this version does not read.
-const NOT_YET: [&str; 1] = ["policy"];
+const KEYS: [&str; 4] = ["defaultBackend", "backends", "policy", "sops"];
 /// The one key of `sops`.
 const STREAM_MAC: &str = "streamMac";
 /// In `<path:…>` it means the default backend.
@@ -56,11 +55,12 @@ pub(super) struct Structured {
     pub(super) default_backend: Option<Located>,
     pub(super) backends: Vec<NamedBackend>,
     pub(super) stream_mac: Option<Located>,
+    pub(super) rules: Rules,
 }
 
 /// Whether a key at the top makes the file ours.
 pub(super) fn is_key(key: &str) -> bool {
-    KEYS.contains(&key) || NOT_YET.contains(&key)
+    KEYS.contains(&key)
 }
 
 /// The key of ours that another one is likely to mean.
@@ -69,7 +69,10 @@ pub(super) fn meant(key: &str) -> Option<&'static str> {
 }
 
 /// Reads the structured keys, and refuses keys that are neither structured nor AVP's.
-pub(super) fn parse(file: &SettingsFile) -> Result<Structured, Vec<Diagnostic>> {
+pub(super) fn parse(
+    file: &SettingsFile,
+    environment: &Environment,
+) -> Result<Structured, Vec<Diagnostic>> {
     let mut parser = Parser {
         file,
         errors: Vec::new(),
@@ -80,9 +83,7 @@ pub(super) fn parse(file: &SettingsFile) -> Result<Structured, Vec<Diagnostic>> 
             "defaultBackend" => parsed.default_backend = parser.text(entry),
             "backends" => parsed.backends = parser.backends(entry),
             "sops" => parsed.stream_mac = parser.stream_mac(entry),
-            key if NOT_YET.contains(&key) => {
-                parser.fail(entry.span, format!("{key} is not read by this version"));
-            }
+            "policy" => parsed.rules = rules::parse(&mut parser, entry, environment),
             key if flat::is_key(&key.to_uppercase()) => {
                 if let Some(meant) = variables::meant(&key.to_uppercase()) {
                     parser.unknown(entry.span, entry.shown(), &[meant]);
@@ -98,7 +99,7 @@ pub(super) fn parse(file: &SettingsFile) -> Result<Structured, Vec<Diagnostic>> 
     }
 }
 
-struct Parser<'a> {
+pub(super) struct Parser<'a> {
     file: &'a SettingsFile,
     errors: Vec<Diagnostic>,
 }
@@ -112,12 +113,12 @@ impl Parser<'_> {
         Place::new(Arc::clone(self.source()), span)
     }
 
-    fn fail(&mut self, span: Span, message: impl Into<String>) {
+    pub(super) fn fail(&mut self, span: Span, message: impl Into<String>) {
         let error = error_at(self.source(), span, message);
         self.errors.push(error);
     }
 
-    fn unknown(&mut self, span: Span, key: &str, known: &[&str]) {
+    pub(super) fn unknown(&mut self, span: Span, key: &str, known: &[&str]) {
         let mut error = error_at(self.source(), span, format!("unknown setting {key}"));
         if let Some(meant) = nearest(key, known.iter().copied()) {
             error = error.with_hint(format!("did you mean {meant}?"));
@@ -126,7 +127,7 @@ impl Parser<'_> {
     }
 
     /// A text that may be printed: a name.
-    fn text(&mut self, entry: &Entry) -> Option<Located> {
+    pub(super) fn text(&mut self, entry: &Entry) -> Option<Located> {
         if let Node::Scalar(text) = &entry.value {
             return Some(Located {
                 text: text.expose_str()?.to_owned(),
@@ -139,11 +140,11 @@ impl Parser<'_> {
         None
     }
 
-    fn map<'e>(&mut self, entry: &'e Entry, name: &str) -> &'e [Entry] {
+    pub(super) fn map<'e>(&mut self, entry: &'e Entry, name: &str) -> &'e [Entry] {
         match &entry.value {
             Node::Map(entries) => entries,
             Node::Null => &[],
-            Node::Scalar(_) | Node::List => {
+            Node::Scalar(_) | Node::List(_) => {
                 self.fail(entry.span, format!("{name} must be a map"));
                 &[]
             }
@@ -219,7 +220,7 @@ impl Parser<'_> {
                     self.flatten(entry, backend, &format!("{key}."), out);
                 }
             }
-            Node::List => self.fail(
+            Node::List(_) => self.fail(
                 entry.span,
                 format!("backends.{backend}.{key} must not be a list"),
             ),

@@ -366,13 +366,13 @@ fn named_backends_are_read_as_dotted_keys_with_their_origin() {
 
 #[test]
 fn unknown_keys_in_our_file_are_errors_with_a_suggestion() {
-    let text = "defaultBackend: a\nbackend:\n  a: {type: sops}\nvaultaddr: x\nAVP_X: y\nsomething: z\npolicy: {}\n";
+    let text = "defaultBackend: a\nbackend:\n  a: {type: sops}\nvaultaddr: x\nAVP_X: y\nsomething: z\npolicy: {path: []}\n";
     assert_eq!(
         in_file(&[("c.yaml", text)]).failure(),
         "error: unknown setting backend\n --> c.yaml:2:1\n  = help: did you mean backends?\n\
          error: unknown setting vaultaddr\n --> c.yaml:4:1\n  = help: did you mean VAULT_ADDR?\n\
          error: unknown setting something\n --> c.yaml:6:1\n\
-         error: policy is not read by this version\n --> c.yaml:7:1\n"
+         error: unknown setting policy.path\n --> c.yaml:7:10\n  = help: did you mean policy.paths?\n"
     );
     assert_eq!(
         in_file(&[("manifuse.yaml", "DefaultBackend: a\n")]).failure(),

@@ -182,7 +182,7 @@ fn the_plugin_file_runs_what_it_says() {
 fn the_settings_page_shows_files_that_are_right() {
     let page = include_str!("../../docs/settings.md");
     let blocks: Vec<_> = page.split("```yaml\n").skip(1).collect();
-    assert_eq!(blocks.len(), 2);
+    assert_eq!(blocks.len(), 3);
     for block in blocks {
         let settings = block.split("```").next().unwrap();
         let run = Program::manifuse(["generate", "-", "-c", "c.yaml"])

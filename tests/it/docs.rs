@@ -14,6 +14,7 @@ use manifuse::backends::{Answer, Backend, Error, ErrorKind, FetchContext, Keys, 
 use manifuse::diagnostics::Source;
 use manifuse::files::{FileError, Files};
 use manifuse::inject::{self, CollectOptions, RenderContext};
+use manifuse::policy::Policy;
 use manifuse::secret::{Map, Number, Value};
 use rcgen::{KeyPair, PKCS_RSA_SHA256};
 
@@ -315,6 +316,7 @@ fn render<'n>(
         pool,
         files: Arc::new(NoFiles),
         path_rules: Vec::new(),
+        policy: Policy::default(),
         fetch_timeout: Duration::from_mins(1),
         concurrency: 1,
     };

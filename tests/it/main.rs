@@ -46,6 +46,7 @@ mod live_vault;
 mod live_yaml;
 #[cfg(test)]
 mod modifiers;
+mod policy;
 #[cfg(test)]
 mod properties;
 #[cfg(test)]

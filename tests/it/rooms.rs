@@ -16,6 +16,7 @@ const ROOMS: &[(&str, &[&str])] = &[
             "settings",
             "input",
             "output",
+            "policy",
             "backends",
             "sops",
             "clients",
@@ -32,6 +33,7 @@ const ROOMS: &[(&str, &[&str])] = &[
     (
         "inject",
         &[
+            "policy",
             "backends",
             "sops",
             "manifest",
@@ -47,6 +49,7 @@ const ROOMS: &[(&str, &[&str])] = &[
     (
         "settings",
         &[
+            "policy",
             "backends",
             "clients",
             "yaml",
@@ -59,6 +62,7 @@ const ROOMS: &[(&str, &[&str])] = &[
     ),
     ("input", &["files", "diagnostics"]),
     ("output", &["diagnostics"]),
+    ("policy", &["diagnostics"]),
     (
         "backends",
         &[

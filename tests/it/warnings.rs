@@ -81,6 +81,15 @@ fn example(name: &str, level: &str, section: &str) -> Run {
         "unreadable-folder" => run(&warn, locked, "k8s"),
         "ignored-setting" => run(&warn, ignored, "app.yaml"),
         "odd-setting" => run(&warn, odd, "app.yaml"),
+        "policy" => run(
+            &warn,
+            |program| {
+                program
+                    .file("app.yaml", block(section, "yaml warned"))
+                    .file("manifuse.yaml", block(section, "yaml"))
+            },
+            "app.yaml",
+        ),
         _ => run(
             &warn,
             |program| program.file("app.yaml", block(section, "yaml warned")),
@@ -147,7 +156,9 @@ fn can_read_everything() -> bool {
 fn by_default_all_but_one_are_told() {
     for (name, section) in sections() {
         let manifest = match name {
-            "linked-file" | "unreadable-folder" | "ignored-setting" | "odd-setting" => continue,
+            "linked-file" | "unreadable-folder" | "ignored-setting" | "odd-setting" | "policy" => {
+                continue;
+            }
             _ => block(section, "yaml warned"),
         };
         let told = run(

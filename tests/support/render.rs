@@ -10,6 +10,7 @@ use manifuse::backends::{Answer, Backend, Error, FetchContext, Request};
 use manifuse::diagnostics::{Diagnostic, Source};
 use manifuse::files::{FileError, Files};
 use manifuse::inject::{self, CollectOptions, RenderContext, Rendered};
+use manifuse::policy::Policy;
 use manifuse::secret::Map;
 
 struct Memory(Map);
@@ -61,6 +62,7 @@ pub(crate) fn look<T>(
         pool,
         files: Arc::new(NoFiles),
         path_rules: Vec::new(),
+        policy: Policy::default(),
         fetch_timeout: Duration::from_mins(1),
         concurrency: 1,
     };

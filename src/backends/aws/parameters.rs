@@ -52,6 +52,13 @@ fn open(options: &Options, environment: &Environment) -> Result<Arc<dyn Backend>
 }
 
 impl Backend for ParameterStore {
+    fn reads(&self, request: &Request) -> Vec<String> {
+        match &request.keys {
+            Keys::All => vec![name(&request.id.path, "*/*")],
+            Keys::Some(keys) => keys.iter().map(|key| name(&request.id.path, key)).collect(),
+        }
+    }
+
     fn fetch<'a>(
         &'a self,
         request: &'a Request,

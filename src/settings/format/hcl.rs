@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use hcl_edit::Span as _;
-use hcl_edit::expr::{Expression, Object, ObjectKey};
+use hcl_edit::expr::{Array, Expression, Object, ObjectKey};
 use hcl_edit::parser::parse_body;
 use hcl_edit::structure::{Block, BlockLabel, Body, Structure};
 use hcl_edit::template::{Element, Template};
@@ -84,7 +84,7 @@ impl Reader<'_> {
     fn node(&self, value: &Expression) -> Result<Node, Box<Diagnostic>> {
         let text = match value {
             Expression::Null(_) => return Ok(Node::Null),
-            Expression::Array(_) => return Ok(Node::List),
+            Expression::Array(items) => return self.list(items),
             Expression::Object(object) => return self.object(object),
             Expression::Bool(value) => value.to_string(),
             Expression::Number(_) => self.slice(value.span()),
@@ -97,6 +97,13 @@ impl Reader<'_> {
             }
         };
         Ok(Node::Scalar(Text::from(text)))
+    }
+
+    fn list(&self, items: &Array) -> Result<Node, Box<Diagnostic>> {
+        let items = items.iter().enumerate();
+        let items =
+            items.map(|(index, item)| self.entry(&index.to_string(), span(item.span()), item));
+        Ok(Node::List(items.collect::<Result<_, _>>()?))
     }
 
     fn object(&self, object: &Object) -> Result<Node, Box<Diagnostic>> {
@@ -161,7 +168,7 @@ mod tests {
             ("a = <<E\nx\n${y}\nE\n", "a=\"x\\n${y}\\n\""),
             (
                 "a = [1]\nb = { c = \"d\", \"e\" = 1 }",
-                "a=[] b={c=\"d\" e=\"1\"}",
+                "a=[0=\"1\"] b={c=\"d\" e=\"1\"}",
             ),
             (
                 "a \"x\" { k = 1 }\na \"y\" { k = 2 }\n",

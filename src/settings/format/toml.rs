@@ -49,7 +49,13 @@ fn node(value: &DeValue<'_>) -> Node {
         DeValue::Float(number) => Node::Scalar(Text::from(number.as_str())),
         DeValue::Boolean(value) => Node::Scalar(Text::from(value.to_string())),
         DeValue::Datetime(time) => Node::Scalar(Text::from(time.to_string())),
-        DeValue::Array(_) => Node::List,
+        DeValue::Array(items) => {
+            let items = items.iter().enumerate().map(|(index, item)| {
+                let span = Span::from(item.span());
+                Entry::at(&index.to_string(), span, node(item.get_ref()))
+            });
+            Node::List(items.collect())
+        }
         DeValue::Table(table) => Node::Map(entries(table)),
     }
 }
@@ -82,7 +88,7 @@ mod tests {
                 "a=\"16\" b=\"1000\" c=\"1.50\" d=\"true\" e=\"-3\"",
             ),
             ("a = 2020-01-01", "a=\"2020-01-01\""),
-            ("a = [1]\n[b.c]\nd = 'x'\n", "a=[] b={c={d=\"x\"}}"),
+            ("a = [1]\n[b.c]\nd = 'x'\n", "a=[0=\"1\"] b={c={d=\"x\"}}"),
             ("\u{feff}a = 'é' # c\r\n", "a=\"é\""),
         ] {
             assert_eq!(show(&read(text).unwrap()), shown, "{text}");

@@ -54,7 +54,7 @@ fn read(
     match node(source, raw.value, raw.defined) {
         Node::Map(entries) => Ok(entries),
         Node::Null => Ok(Vec::new()),
-        Node::Scalar(_) | Node::List => Err(failed(source, 0, "expected keys and values")),
+        Node::Scalar(_) | Node::List(_) => Err(failed(source, 0, "expected keys and values")),
     }
 }
 
@@ -112,7 +112,17 @@ fn node(source: &Source, raw: Raw, location: Location) -> Node {
         Raw::Text(text) => Node::Scalar(Text::from(text)),
         Raw::Bool(value) => Node::Scalar(Text::from(value.to_string())),
         Raw::Number => Node::Scalar(Text::from(source.slice(span(source, location)))),
-        Raw::List => Node::List,
+        Raw::List(items) => {
+            let items = items.into_iter().enumerate().map(|(index, item)| {
+                let span = span(source, item.referenced);
+                Entry::at(
+                    &index.to_string(),
+                    span,
+                    node(source, item.value, item.defined),
+                )
+            });
+            Node::List(items.collect())
+        }
         Raw::Map(entries) => Node::Map(
             entries
                 .into_iter()
@@ -142,7 +152,7 @@ enum Raw {
     Bool(bool),
     Number,
     Text(String),
-    List,
+    List(Vec<Spanned<Raw>>),
     Map(Vec<(Spanned<String>, Spanned<Raw>)>),
 }
 
@@ -198,8 +208,11 @@ impl<'de> Visitor<'de> for RawVisitor {
     }
 
     fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<Raw, A::Error> {
-        while list.next_element::<IgnoredAny>()?.is_some() {}
-        Ok(Raw::List)
+        let mut items = Vec::new();
+        while let Some(item) = list.next_element()? {
+            items.push(item);
+        }
+        Ok(Raw::List(items))
     }
 
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Raw, A::Error> {
@@ -247,7 +260,10 @@ mod tests {
                 "a: 2020-01-01\nb: \"x\\ty\\n\"",
                 "a=\"2020-01-01\" b=\"x\\ty\\n\"",
             ),
-            ("a: [1, {b: c}]\nd: {e: {f: g}}", "a=[] d={e={f=\"g\"}}"),
+            (
+                "a: [1, {b: c}]\nd: {e: {f: g}}",
+                "a=[0=\"1\" 1={b=\"c\"}] d={e={f=\"g\"}}",
+            ),
             ("\u{feff}a: b\r\nc: d\r\n", "a=\"b\" c=\"d\""),
             ("1: x\n", "1=\"x\""),
             ("a: 1e999\nb: .nan\n", "a=\"1e999\" b=\".nan\""),
