@@ -5,6 +5,7 @@ use std::fs;
 use std::io::Write as _;
 use std::os::unix::fs::PermissionsExt as _;
 use std::process::{Command, Stdio};
+use std::sync::Mutex;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -12,6 +13,9 @@ use base64::engine::general_purpose::STANDARD;
 use crate::stores::{program, values};
 use crate::support::live;
 use crate::support::program::Program;
+
+/// Tests that call gpg go one by one: it finds no key while another gpg changes the key ring of the suite.
+static KEY_RING: Mutex<()> = Mutex::new(());
 
 /// A tool on the store of the suite, whose variables lie in the environment; what it prints.
 fn tool(name: &str, args: &[&str], input: &[u8]) -> Vec<u8> {
@@ -48,6 +52,7 @@ fn by_gpg(program: Program, options: &str) -> Program {
 #[test]
 #[ignore = "needs the real pass and its store, which tests/live/run makes"]
 fn entries_of_pass_are_read_with_gpg_and_without() {
+    let _alone = KEY_RING.lock();
     let references = [
         "pass:app/db#password",
         "pass:app/db#user",
@@ -66,6 +71,7 @@ fn entries_of_pass_are_read_with_gpg_and_without() {
 #[test]
 #[ignore = "needs the real pass and its store, which tests/live/run makes"]
 fn whatever_pass_takes_comes_out_as_pass_shows_it() {
+    let _alone = KEY_RING.lock();
     let every_byte: Vec<u8> = (0..=255).collect();
     let large: Vec<u8> = (0..200_000_u32).flat_map(u32::to_le_bytes).collect();
     let entries = [
@@ -95,6 +101,7 @@ fn whatever_pass_takes_comes_out_as_pass_shows_it() {
 #[test]
 #[ignore = "needs the real pass and its store, which tests/live/run makes"]
 fn a_key_behind_a_passphrase_is_left_to_gpg() {
+    let _alone = KEY_RING.lock();
     let person = "locked <locked@example.invalid>";
     let secret = [
         "--batch",
