@@ -46,7 +46,13 @@ pub(super) struct Cli {
 pub(super) enum Command {
     /// Prints manifests with their secrets in place
     #[command(after_long_help = EXAMPLES)]
-    Generate(Box<Generate>),
+    Generate(Box<GeneratePaths>),
+    /// Runs a command that prints manifests, and prints them with their secrets in place
+    #[command(after_long_help = EXEC_EXAMPLES)]
+    Exec(Box<Exec>),
+    /// Prints the first file of a folder that refers to a secret; nothing if there is none
+    #[command(after_long_help = DISCOVER_EXAMPLES)]
+    Discover(Discover),
     /// Says what is set, and by whom
     Config {
         #[command(subcommand)]
@@ -119,13 +125,76 @@ pub(super) enum Output {
     Json,
 }
 
+const EXEC_EXAMPLES: &str = "\
+Examples:
+  manifuse exec -- helm template shop ./chart --values values.yaml
+  manifuse exec --command-timeout 2m -- kustomize build overlays/production
+
+The command runs without a shell. Variables that hold this program's settings and credentials are not passed on to it, unless
+--pass-env names them. Where the command fails, nothing is printed and its exit code is ours; otherwise as generate.";
+
+const DISCOVER_EXAMPLES: &str = "\
+Examples:
+  manifuse discover
+  manifuse discover ./chart
+
+For Argo CD's spec.discover.find.command: exit code 0 in both cases. Needs no network.";
+
+/// `generate` and what it renders.
+#[derive(Args, Debug)]
+pub(super) struct GeneratePaths {
+    /// Manifests: files, folders (.yaml, .yml and .json in them), or - for standard input
+    #[arg(required = true, value_name = "PATH")]
+    pub(super) paths: Vec<OsString>,
+
+    #[command(flatten)]
+    pub(super) flags: Generate,
+}
+
+/// The flags of `exec`.
+#[expect(clippy::doc_markdown, reason = "help texts, printed as they are")]
+#[derive(Args, Debug)]
+pub(super) struct Exec {
+    #[command(flatten)]
+    pub(super) flags: Generate,
+
+    /// How long the command may take, e.g. 2m; 90s without it [env: MANIFUSE_COMMAND_TIMEOUT]
+    #[arg(long, value_name = "TIME", value_parser = duration)]
+    pub(super) command_timeout: Option<Duration>,
+
+    /// Variables of ours that the command gets too, e.g. AWS_REGION
+    #[arg(long, value_name = "NAME,...", value_delimiter = ',')]
+    pub(super) pass_env: Vec<String>,
+
+    /// The command and its arguments, after --
+    #[arg(required = true, last = true, value_name = "COMMAND")]
+    pub(super) command: Vec<OsString>,
+}
+
+/// The flags of `discover`.
+#[expect(clippy::doc_markdown, reason = "help texts, printed as they are")]
+#[derive(Args, Debug)]
+pub(super) struct Discover {
+    /// The folder; without it the one we are in
+    #[arg(value_name = "PATH")]
+    pub(super) path: Option<OsString>,
+
+    /// The settings file [env: MANIFUSE_CONFIG]
+    #[arg(short, long, value_name = "FILE")]
+    pub(super) config_path: Option<String>,
+}
+
 /// The flags of `generate`. What is `None` was not given.
 #[expect(clippy::doc_markdown, reason = "help texts, printed as they are")]
 #[derive(Args, Debug, Default)]
 pub(super) struct Generate {
-    /// Manifests: files, folders (.yaml, .yml and .json in them), or - for standard input
-    #[arg(required = true, value_name = "PATH")]
+    /// What is rendered; a command gives it in its own way.
+    #[arg(skip)]
     pub(super) paths: Vec<OsString>,
+
+    /// What messages call standard input.
+    #[arg(skip)]
+    pub(super) stdin_name: Option<String>,
 
     /// Settings: AVP's keys in any of its formats, or a manifuse.yaml [env: MANIFUSE_CONFIG]
     #[arg(short, long, value_name = "FILE")]
@@ -205,6 +274,28 @@ impl From<ErrorFormat> for Format {
         match format {
             ErrorFormat::Text => Self::Text,
             ErrorFormat::Json => Self::Json,
+        }
+    }
+}
+
+impl Exec {
+    /// As [`Generate::fill_from`], with the variable of its own.
+    pub(super) fn fill_from(&mut self, environment: &Environment) -> Result<(), Vec<Diagnostic>> {
+        let mut from = Variables {
+            environment,
+            errors: Vec::new(),
+        };
+        from.fill(
+            &mut self.command_timeout,
+            "MANIFUSE_COMMAND_TIMEOUT",
+            duration,
+        );
+        let mut errors = self.flags.fill_from(environment).err().unwrap_or_default();
+        errors.append(&mut from.errors);
+        if errors.is_empty() {
+            Ok(())
+        } else {
+            Err(errors)
         }
     }
 }

@@ -103,6 +103,7 @@ fn read(flags: &Generate, process: &mut Process<'_>) -> Result<Inputs, Failure> 
     let selection = Selection {
         folder: &process.folder,
         paths: &flags.paths,
+        stdin_name: flags.stdin_name.as_deref().unwrap_or("<stdin>"),
         limit: flags.input_limit.unwrap_or(input::DEFAULT_LIMIT),
         allow_empty: flags.allow_empty == Some(true),
     };

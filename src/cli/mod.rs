@@ -7,6 +7,8 @@ mod avp;
 #[cfg(feature = "kubernetes")]
 mod cluster;
 mod config;
+mod discover;
+mod exec;
 mod flags;
 mod generate;
 mod instances;
@@ -29,7 +31,7 @@ use clap_complete::Shell;
 
 use crate::diagnostics::{Diagnostic, Fault, io_reason};
 pub use crate::env::Environment;
-use flags::{Cli, Command};
+use flags::{Cli, Command, Generate, GeneratePaths};
 
 /// What the program sees of its process.
 pub struct Process<'a> {
@@ -95,7 +97,12 @@ fn manifuse(process: &mut Process<'_>) -> u8 {
     };
     match cli.command {
         None => print(process, Cli::command().render_long_help().to_string()),
-        Some(Command::Generate(flags)) => generate::run(*flags, Name::Manifuse, process),
+        Some(Command::Generate(command)) => {
+            let GeneratePaths { paths, flags } = *command;
+            generate::run(Generate { paths, ..flags }, Name::Manifuse, process)
+        }
+        Some(Command::Exec(command)) => exec::run(*command, process),
+        Some(Command::Discover(command)) => discover::run(command, process),
         Some(Command::Config { command }) => config::run(command, process),
         Some(Command::Sops { command }) => sops::run(command, Name::Manifuse, process),
         Some(Command::Version) => {

@@ -39,6 +39,11 @@ pub struct Stream<'s> {
 }
 
 impl Stream<'_> {
+    /// Whether a document refers to a secret.
+    pub fn has_work(&self) -> bool {
+        self.works.iter().any(|works| !works.is_empty())
+    }
+
     /// How many documents there are; empty ones (only comments, or null) do not count.
     pub fn documents(&self) -> usize {
         self.documents

@@ -23,6 +23,8 @@ pub struct Selection<'a> {
     pub folder: &'a Path,
     /// Files and folders as typed; `-` is standard input.
     pub paths: &'a [OsString],
+    /// What messages call standard input.
+    pub stdin_name: &'a str,
     /// How many bytes all inputs together may have.
     pub limit: u64,
     /// Whether standard input may be empty.
@@ -54,7 +56,7 @@ pub fn read(selection: Selection<'_>, stdin: &mut dyn Read) -> Result<Inputs, Fa
     let mut reader = read::Reader::new(selection);
     for path in selection.paths {
         if path == "-" {
-            reader.stdin(stdin);
+            reader.stdin(selection.stdin_name, stdin);
             continue;
         }
         if let Some(error) = missing(selection.folder, path) {

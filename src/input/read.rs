@@ -43,8 +43,8 @@ impl Reader {
         self.inputs.warnings.extend(warnings);
     }
 
-    pub(super) fn stdin(&mut self, stdin: &mut dyn Read) {
-        let name = "<stdin>".to_owned();
+    pub(super) fn stdin(&mut self, name: &str, stdin: &mut dyn Read) {
+        let name = name.to_owned();
         match self.read_all(stdin, 0) {
             Err(error) => {
                 let error = Diagnostic::error(Fault::Input, "could not read standard input")

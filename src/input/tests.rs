@@ -29,6 +29,7 @@ impl Tree {
         let selection = Selection {
             folder: self.0.path(),
             paths: &paths,
+            stdin_name: "<stdin>",
             limit,
             allow_empty: false,
         };
@@ -223,6 +224,7 @@ fn empty_stdin_is_an_error_unless_allowed() {
         let selection = Selection {
             folder: tree.0.path(),
             paths: &["-".into()],
+            stdin_name: "<stdin>",
             limit: 99,
             allow_empty: true,
         };
@@ -255,6 +257,7 @@ fn a_failing_stdin_is_told() {
     let selection = Selection {
         folder: Path::new("."),
         paths: &["-".into()],
+        stdin_name: "<stdin>",
         limit: 9,
         allow_empty: false,
     };

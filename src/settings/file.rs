@@ -13,7 +13,7 @@ use crate::env::Environment;
 use crate::secret::Text;
 
 /// How our settings file is called.
-const NAME: &str = "manifuse.yaml";
+pub const FILE_NAME: &str = "manifuse.yaml";
 /// More than any settings file has.
 const LIMIT: u64 = 16 << 20;
 
@@ -74,24 +74,24 @@ fn is_there(path: &Path) -> bool {
 /// bring its own file, but only within the working directory: settings say where tokens go, and rendering somebody
 /// else's folder must not send ours there.
 pub(super) fn places(request: &Request<'_>) -> Vec<PathBuf> {
-    let mut places = vec![request.system_folder.join(NAME)];
+    let mut places = vec![request.system_folder.join(FILE_NAME)];
     if request.environment.get("ARGOCD_APP_NAME").is_some() {
         return places;
     }
     let mut folder = request.folder.to_owned();
-    places.push(folder.join(NAME));
+    places.push(folder.join(FILE_NAME));
     let real = request.folder.canonicalize();
     let real = real.as_deref().unwrap_or(request.folder);
     for part in request.rendered.strip_prefix(real).into_iter().flatten() {
         folder.push(part);
-        places.push(folder.join(NAME));
+        places.push(folder.join(FILE_NAME));
     }
     places
 }
 
 /// Our file beside what is rendered, where no place above leads there.
 pub(super) fn passed_over(request: &Request<'_>) -> Option<String> {
-    let file = request.rendered.join(NAME);
+    let file = request.rendered.join(FILE_NAME);
     let real = |path: &Path| path.canonicalize().ok();
     let counts = places(request)
         .iter()
@@ -110,7 +110,7 @@ fn read(
     let parse = format_of(base_name)?;
     let source = Arc::new(read_source(name, path)?);
     let entries = parse(&source, environment)?;
-    let ours = base_name == NAME || entries.iter().any(|entry| structured::is_key(&entry.key));
+    let ours = base_name == FILE_NAME || entries.iter().any(|entry| structured::is_key(&entry.key));
     Ok(SettingsFile {
         source,
         entries,

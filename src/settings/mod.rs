@@ -20,6 +20,7 @@ use std::path::{Path, PathBuf};
 
 use regex::Regex;
 
+pub use file::FILE_NAME;
 pub use structured::{BackendSetting, Located, NamedBackend};
 pub use validation::InvalidExpression;
 
@@ -100,6 +101,14 @@ impl Settings {
         let keys = self.flat.keys().filter(|key| flat::is_key(key));
         keys.filter_map(|key| Some((key, &self.flat.get(key)?.origin)))
     }
+}
+
+/// Whether a variable is for this program, or holds a credential of its backends.
+pub fn is_ours(name: &str) -> bool {
+    let plain = name.strip_prefix(flat::TENANT).unwrap_or(name);
+    plain.starts_with(OURS)
+        || flat::is_key(&plain.to_uppercase())
+        || variables::all().any(|variable| variable.name == plain && !variable.shown)
 }
 
 /// Reads and layers everything, or says everything that is wrong.

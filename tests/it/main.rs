@@ -3,6 +3,8 @@
 //! The modules say `cfg(test)` so that the lint against `unwrap` knows them for tests.
 
 #[cfg(test)]
+mod argocd;
+#[cfg(test)]
 mod bad_input;
 #[cfg(test)]
 mod canary;
@@ -29,6 +31,8 @@ mod house;
 #[cfg(test)]
 mod key_servers;
 #[cfg(test)]
+mod live_argocd;
+#[cfg(test)]
 mod live_aws;
 #[cfg(test)]
 mod live_golden;
@@ -46,6 +50,7 @@ mod live_vault;
 mod live_yaml;
 #[cfg(test)]
 mod modifiers;
+#[cfg(test)]
 mod policy;
 #[cfg(test)]
 mod properties;

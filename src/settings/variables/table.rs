@@ -472,6 +472,12 @@ pub(super) const VARIABLES: &[Variable] = &[
         FLAG,
     ),
     goes(
+        "MANIFUSE_COMMAND_TIMEOUT",
+        "exec",
+        "how long the command may take",
+        FLAG,
+    ),
+    goes(
         "MANIFUSE_CONCURRENCY",
         "generate",
         "requests under way at one backend",
