@@ -421,3 +421,53 @@ fn the_sidecars_mount_the_plugins_that_there_are() {
     let run = program.env("ARGOCD_APP_PROJECT_NAME", "a").run();
     assert_eq!((run.code, run.stderr.as_str()), (Some(0), ""));
 }
+
+/// The application of the page, as far as it is ours.
+#[derive(Deserialize)]
+struct Shown {
+    spec: ShownSpec,
+}
+
+#[derive(Deserialize)]
+struct ShownSpec {
+    source: ShownSource,
+}
+
+#[derive(Deserialize)]
+struct ShownSource {
+    plugin: ShownPlugin,
+}
+
+#[derive(Deserialize)]
+struct ShownPlugin {
+    name: String,
+    parameters: Vec<Metadata>,
+}
+
+#[test]
+fn the_page_names_plugins_parameters_and_files_that_there_are() {
+    let page = include_str!("../../docs/argocd.md");
+    let blocks: Vec<_> = page.split("```yaml argocd\n").skip(1).collect();
+    let block = |kind: &str| {
+        let found = blocks.iter().find(|block| block.contains(kind)).unwrap();
+        found.split("```").next().unwrap()
+    };
+    let shown: Shown = serde_saphyr::from_str(block("kind: Application\n")).unwrap();
+    let Shown {
+        spec: ShownSpec {
+            source: ShownSource { plugin: used },
+        },
+    } = shown;
+    let known = plugin("helm.yaml");
+    assert_eq!(used.name, known.metadata.name);
+    let file = fs::read_to_string(examples().join("helm.yaml")).unwrap();
+    for parameter in used.parameters {
+        let line = format!("- name: {}\n", parameter.name);
+        assert!(file.contains(&line), "{line}");
+    }
+    let discover = block("discover:\n");
+    assert!(
+        discover.contains("command: [manifuse, discover, .]"),
+        "{discover}"
+    );
+}
