@@ -1,6 +1,7 @@
 //! Where values land: the operator's rules for kinds of objects, and what the rules for paths only report. Runs only where
 //! there are such rules, as documents are parsed once more for it.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use super::locate::Locator;
@@ -10,7 +11,7 @@ use crate::diagnostics::{Diagnostic, Span};
 use crate::manifest::Document;
 use crate::policy::{Landing, Policy};
 use crate::secret::SecretId;
-use crate::yaml::tree::{NodeKind, Tree};
+use crate::yaml::tree::{NodeId, NodeKind, Tree};
 
 /// What the rules say of a stream, each with its place: errors or warnings, by the policy's mode.
 pub(super) fn check(stream: &Stream<'_>, plan: &Plan, policy: &Policy) -> Vec<Diagnostic> {
@@ -84,49 +85,45 @@ fn landings(
 /// Each spot where a value comes to stand, also by an alias, with the entry at the top that holds it.
 fn spots(document: &Document<'_>, work: &Work<'_>) -> Vec<(Arc<str>, Span)> {
     let tree = &document.tree;
-    let holds = |span: Span| {
-        work.places
-            .iter()
-            .any(|place| span.range().contains(&place.site.span.start))
-    };
+    let starts: BTreeSet<usize> = work
+        .places
+        .iter()
+        .map(|place| place.site.span.start)
+        .collect();
+    let holds = |span: Span| starts.range(span.range()).next().is_some();
+    let entries = entries(document);
     let mut spots: Vec<(Arc<str>, Span)> = Vec::new();
-    spots.extend(
-        work.expand
-            .as_deref()
-            .map(|expand| (Arc::from("data"), expand.span)),
-    );
+    let expanded = work.expand.as_deref();
+    spots.extend(expanded.map(|expand| (Arc::from("data"), expand.span)));
     for id in 0..tree.len() {
         let span = document.span(id);
         let lands = match &tree.node(id).kind {
             NodeKind::Alias(target) => holds(document.span(*target)),
-            NodeKind::Scalar(..) => work
-                .places
-                .iter()
-                .any(|place| place.site.span.start == span.start),
+            NodeKind::Scalar(..) => starts.contains(&span.start),
             _ => false,
         };
         if lands {
-            spots.push((entry(document, span), span));
+            // The last entry that begins before it: a value ends where the next key begins.
+            let behind = entries.partition_point(|(start, _)| *start <= span.start);
+            let entry = behind.checked_sub(1).map(|index| &entries[index].1);
+            spots.push((entry.map_or_else(|| Arc::from(""), Arc::clone), span));
         }
     }
     spots
 }
 
-/// The entry at the top of the document that holds a span; empty where none does.
-fn entry(document: &Document<'_>, span: Span) -> Arc<str> {
+/// Where each entry at the top of the document begins, and its key; a key that is no text is empty.
+fn entries(document: &Document<'_>) -> Vec<(usize, Arc<str>)> {
     let tree = &document.tree;
     let entries = match tree.node(Tree::ROOT).kind {
         NodeKind::Mapping(..) => tree.entries(Tree::ROOT),
         _ => &[],
     };
-    // The last entry that begins before it: a value ends where the next key begins.
-    let before = entries
-        .iter()
-        .rev()
-        .find(|(key, _)| document.span(*key).start <= span.start);
-    before
-        .and_then(|(key, _)| tree.string(*key))
-        .map_or_else(|| Arc::from(""), Arc::from)
+    let entry = |(key, _): &(NodeId, NodeId)| {
+        let name = tree.string(*key).unwrap_or_default();
+        (document.span(*key).start, Arc::from(name))
+    };
+    entries.iter().map(entry).collect()
 }
 
 fn api_version<'d>(document: &'d Document<'_>) -> &'d str {

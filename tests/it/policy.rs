@@ -164,9 +164,31 @@ fn values_land_only_in_the_data_of_secrets() {
     ] {
         refused(&program(SETTINGS, &manifest).run(), expected);
     }
+    for manifest in [
+        // The second document of a file, and JSON.
+        secret("<path:a#password>") + "---\napiVersion: v1\nkind: ConfigMap\ndata:\n  x: <path:a#password>\n",
+        r#"{"apiVersion": "v1", "stringData": {"y": "z"}, "kind": "Secret", "type": "<path:a#password>"}"#.to_owned(),
+    ] {
+        refused(&program(SETTINGS, &manifest).run(), expected);
+    }
     let within = secret("&x <path:a#password>") + "  y: *x\n";
     let run = program(SETTINGS, &within).run();
     assert_eq!(run.code, Some(0), "{}", run.stderr);
+}
+
+/// Looking for each value among all nodes would take minutes.
+#[test]
+fn many_values_are_judged_at_once() {
+    let entry = |i| format!("  k{i}: <path:a#password>\n");
+    let entries = (0..20_000).map(entry).collect::<Vec<_>>().concat();
+    let run = program(SETTINGS, &(secret("y") + &entries)).run();
+    assert_eq!(run.code, Some(0), "{}", run.stderr);
+    let elsewhere = (secret("y") + &entries).replace("stringData", "values");
+    let run = program(SETTINGS, &elsewhere).run();
+    refused(
+        &run,
+        "policy.secretsOnlyIn lets no value land in values of a Secret",
+    );
 }
 
 #[test]
