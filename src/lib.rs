@@ -3,6 +3,8 @@
 //! The program is a straight line (`docs/architecture.md`): bytes become sources, documents, placeholders, a plan of
 //! unique requests, fetched answers, edits, and output. Rooms import downward only; `tests/it/rooms.rs` holds the table.
 
+#[cfg(feature = "cmp")]
+pub mod argocd;
 pub mod backends;
 pub mod cli;
 pub mod clients;
