@@ -3,3 +3,9 @@
 
 pub mod archive;
 pub mod authority;
+pub mod messages;
+pub mod objects;
+pub mod server;
+pub mod service;
+pub mod upload;
+pub mod variables;
