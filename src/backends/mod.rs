@@ -19,6 +19,7 @@ mod onepasswordconnect;
 mod passwords;
 pub mod pool;
 pub mod registry;
+pub mod shared;
 mod sops;
 mod vault;
 mod yandexcloudlockbox;
@@ -151,6 +152,11 @@ pub trait Backend: Send + Sync {
     /// The keys that open encrypted documents of a stream, if it is a store of encrypted files.
     fn keyring(&self) -> Option<Arc<Keyring>> {
         None
+    }
+
+    /// Whether it reads the application's own files: another application's answers are not its own.
+    fn reads_files(&self) -> bool {
+        false
     }
 
     /// Reads one secret. Retries and the deadline are the backend's business (by `clients`), de-duplication and the

@@ -6,6 +6,7 @@ use std::sync::{Arc, OnceLock};
 
 use super::Backend;
 use super::registry::SettingsError;
+use super::shared::Sharing;
 
 /// An instance, or why it could not be opened.
 pub type Opened = Result<Arc<dyn Backend>, SettingsError>;
@@ -17,6 +18,7 @@ pub type Opener = Box<dyn Fn() -> Opened + Send + Sync>;
 #[derive(Default)]
 pub struct Pool {
     instances: BTreeMap<Arc<str>, Instance>,
+    sharing: Option<Arc<Sharing>>,
 }
 
 struct Instance {
@@ -25,6 +27,14 @@ struct Instance {
 }
 
 impl Pool {
+    /// A pool of a process that renders often, whose instances may keep what they have read.
+    pub fn sharing(sharing: Arc<Sharing>) -> Self {
+        Self {
+            sharing: Some(sharing),
+            ..Self::default()
+        }
+    }
+
     /// Adds an instance that is already open.
     pub fn insert(&mut self, name: &str, backend: Arc<dyn Backend>) {
         self.insert_lazy(name, Box::new(move || Ok(Arc::clone(&backend))));
@@ -55,6 +65,12 @@ impl Pool {
     /// The instance of that name; `None` when there is none.
     pub fn get(&self, name: &str) -> Option<&Opened> {
         let instance = self.instances.get(name)?;
-        Some(instance.opened.get_or_init(|| (instance.open)()))
+        Some(instance.opened.get_or_init(|| {
+            let opened = (instance.open)()?;
+            Ok(match &self.sharing {
+                Some(sharing) => sharing.of(opened),
+                None => opened,
+            })
+        }))
     }
 }

@@ -67,6 +67,10 @@ impl Backend for Sops {
         Some(Arc::clone(&self.keyring))
     }
 
+    fn reads_files(&self) -> bool {
+        true
+    }
+
     fn fetch<'a>(
         &'a self,
         request: &'a Request,

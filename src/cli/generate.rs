@@ -187,6 +187,7 @@ pub(super) fn configure(
         registry::TYPES,
         name,
         token_cache,
+        Pool::default(),
     );
     let files = open_files(flags, name, process);
     let path_rule = settings.path_validation();
@@ -247,6 +248,7 @@ pub(super) fn settings_request<'a>(
         folder: &process.folder,
         rendered,
         system_folder: Path::new(settings::SYSTEM_FOLDER),
+        is_shared: false,
         config: flags.config_path.as_deref(),
         secret: None,
     }

@@ -45,19 +45,20 @@ impl Instances {
 }
 
 /// Makes the instances. Those that the settings ask for are opened, so that wrong settings are told even if nothing is
-/// fetched; a built-in type without any is opened if a reference names it.
+/// fetched; a built-in type without any is opened if a reference names it. They go into a pool that is empty.
 pub(super) fn make(
     settings: &Settings,
     environment: &Environment,
     types: &'static [Type],
     name: Name,
     token_cache: bool,
+    pool: Pool,
 ) -> Result<Instances, Vec<Diagnostic>> {
     let mut maker = Maker {
         environment,
         types,
         token_cache,
-        pool: Pool::default(),
+        pool,
         errors: Vec::new(),
         warnings: Vec::new(),
     };

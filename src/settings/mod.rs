@@ -19,6 +19,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use regex::Regex;
+use sha2::{Digest as _, Sha256};
 
 pub use file::FILE_NAME;
 pub use structured::{BackendSetting, Located, NamedBackend};
@@ -53,6 +54,8 @@ pub struct Request<'a> {
     pub config: Option<&'a str>,
     /// What a Secret of the cluster holds, if a flag names one. A file that is named stands in its place.
     pub secret: Option<&'a InSecret>,
+    /// Whether many applications share the process: they may set only what the file says.
+    pub is_shared: bool,
 }
 
 /// Settings in a Secret of the cluster.
@@ -73,6 +76,8 @@ pub struct Settings {
     pub overridden: BTreeMap<String, Vec<Origin>>,
     /// The settings file that was read, if there was one.
     pub file: Option<String>,
+    /// SHA-256 of that file: shows that it has changed.
+    pub file_digest: Option<[u8; 32]>,
     /// A file of ours beside what is rendered, that does not count because it lies outside the working directory.
     pub passed_over: Option<String>,
     /// Plain variables only: what a named backend falls back to.
@@ -125,9 +130,11 @@ pub fn load(request: &Request<'_>) -> Result<Settings, Vec<Diagnostic>> {
     let ours = file.as_ref().filter(|file| file.ours);
     let parse = |file| structured::parse(file, request.environment);
     let parsed = ours.map_or_else(|| Ok(structured::Structured::default()), parse);
-    let tenants = parsed
-        .as_ref()
-        .map(|parsed| parsed.rules.refuse_variables(request.environment));
+    let tenants = parsed.as_ref().map(|parsed| {
+        parsed
+            .rules
+            .refuse_variables(request.environment, request.is_shared)
+    });
     let (refused, told) = tenants.unwrap_or_default();
     errors.extend(refused);
     let stream_mac = parsed.as_ref().map_or(&None, |parsed| &parsed.stream_mac);
@@ -142,6 +149,9 @@ pub fn load(request: &Request<'_>) -> Result<Settings, Vec<Diagnostic>> {
                 flat: flat::options(&layers),
                 overridden: losers(layers),
                 file: file.as_ref().map(|file| file.source.name().to_owned()),
+                file_digest: file
+                    .as_ref()
+                    .map(|file| Sha256::digest(file.source.text()).into()),
                 passed_over: file::passed_over(request),
                 plain: flat::plain(request.environment),
                 backends: parsed.backends,

@@ -4,7 +4,7 @@
 use super::document::{Entry, Node};
 use super::flat;
 use super::structured::Parser;
-use crate::diagnostics::{Diagnostic, few};
+use crate::diagnostics::{Diagnostic, Fault, few};
 use crate::env::Environment;
 use crate::policy::{Glob, KindRule, Mode, PathRule, Policy};
 
@@ -29,34 +29,45 @@ pub(super) struct Rules {
 /// Which of AVP's keys an application may set.
 #[derive(Debug, Default)]
 enum TenantVariables {
-    /// All, as AVP has it.
+    /// The operator has not said it.
     #[default]
+    Unsaid,
+    /// All, as AVP has it.
     All,
     /// These, by their upper-case names.
     Only(Vec<String>),
 }
 
 impl Rules {
-    /// The refusals of variables that the application sets and may not: errors, or warnings, by the mode.
+    /// The refusals of variables that the application sets and may not: errors, or warnings, by the mode. Where nothing
+    /// is said, a process that many applications share lets them set nothing, and another one lets its own set all.
     pub(super) fn refuse_variables(
         &self,
         environment: &Environment,
+        is_shared: bool,
     ) -> (Vec<Diagnostic>, Vec<Diagnostic>) {
-        let TenantVariables::Only(allowed) = &self.tenant_variables else {
-            return Default::default();
+        let (allowed, mode) = match &self.tenant_variables {
+            TenantVariables::Only(allowed) => (allowed.as_slice(), self.policy.mode),
+            TenantVariables::Unsaid if is_shared => (&[][..], Mode::Enforce),
+            TenantVariables::Unsaid | TenantVariables::All => return Default::default(),
         };
         let refused = environment.iter().filter_map(|(name, _)| {
             let key = name.strip_prefix(flat::TENANT)?.to_uppercase();
             (flat::is_key(&key) && !allowed.contains(&key)).then(|| self.refuse(name, allowed))
         });
         let refused = refused.collect();
-        match self.policy.mode {
+        match mode {
             Mode::Enforce => (refused, Vec::new()),
             Mode::Report => (Vec::new(), refused),
         }
     }
 
     fn refuse(&self, name: &str, allowed: &[String]) -> Diagnostic {
+        if matches!(self.tenant_variables, TenantVariables::Unsaid) {
+            let message = format!("the plugin server does not let an application set {name}");
+            let hint = "policy.tenantVariables in the operator's manifuse.yaml says what applications may set";
+            return Diagnostic::error(Fault::Policy, message).with_hint(hint);
+        }
         let message = format!("policy.tenantVariables does not let an application set {name}");
         self.policy
             .refusal(message)

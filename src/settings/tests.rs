@@ -25,6 +25,7 @@ impl Case<'_> {
             folder: folder.path(),
             rendered: &folder.path().canonicalize().unwrap().join("k8s/shop"),
             system_folder: &folder.path().join("etc"),
+            is_shared: false,
             config: self.config,
             secret: None,
         })
@@ -245,6 +246,7 @@ fn a_file_that_is_not_utf_8_says_where() {
             folder: folder.path(),
             rendered: folder.path(),
             system_folder: Path::new("/nosuch"),
+            is_shared: false,
             config: Some(name),
             secret: None,
         });
@@ -308,6 +310,7 @@ fn our_file_that_cannot_be_opened_is_an_error_and_no_other_place_counts() {
         folder: folder.path(),
         rendered: folder.path(),
         system_folder: &system,
+        is_shared: false,
         config: None,
         secret: None,
     });

@@ -180,6 +180,7 @@ fn request<'a>(environment: &'a Environment, folder: &'a Path) -> settings::Requ
         environment,
         folder,
         system_folder: folder,
+        is_shared: false,
         config: None,
         secret: None,
         rendered: folder,

@@ -49,6 +49,7 @@ fn load(name: &str, folder: &Path) -> Result<Settings, Vec<Diagnostic>> {
         folder,
         rendered: folder,
         system_folder: folder,
+        is_shared: false,
         config: Some(name),
         secret: None,
     })
