@@ -117,6 +117,11 @@ impl Tree {
         })
     }
 
+    /// The name of what a name stands for, through links; `None` where that is nothing.
+    pub fn resolve(&self, name: &str) -> Option<String> {
+        resolve(&self.nodes, name)
+    }
+
     /// The file of a name relative to the root, through links; `None` where there is none, or it was not kept.
     pub fn file(&self, name: &str) -> Option<&[u8]> {
         match self.nodes.get(&resolve(&self.nodes, name)?) {
@@ -271,7 +276,7 @@ fn target(name: &str, entry: &tar::Entry<'_, impl Read>) -> Result<String, Error
 }
 
 /// A name without `.`, `..` and empty steps; `None` where it leaves the root. An absolute one does.
-fn clean(name: &str) -> Option<String> {
+pub fn clean(name: &str) -> Option<String> {
     let mut steps = Vec::new();
     for step in name.trim_start_matches("./").split('/') {
         match step {

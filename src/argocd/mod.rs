@@ -7,5 +7,6 @@ pub mod messages;
 pub mod objects;
 pub mod server;
 pub mod service;
+pub mod tree_files;
 pub mod upload;
 pub mod variables;

@@ -116,18 +116,25 @@ fn is_read(file: &Path) -> bool {
 fn holds_something(file: &Path, look: &Look) -> bool {
     let mut bytes = Vec::new();
     let read = File::open(file).and_then(|file| file.take(look.limit).read_to_end(&mut bytes));
-    let Ok(text) = String::from_utf8(bytes) else {
+    read.is_ok() && is_telling(&file.to_string_lossy(), &bytes, &look.options)
+}
+
+/// Whether a file that may be a manifest, values or a template holds something for us.
+pub(super) fn is_telling(name: &str, bytes: &[u8], options: &CollectOptions) -> bool {
+    let Ok(text) = std::str::from_utf8(bytes) else {
         return false;
     };
-    if read.is_err() {
+    if !is_read(Path::new(name)) {
         return false;
     }
     let is_encrypted = || text.contains(ENCRYPTED) && text.contains("kind");
-    TELLING.iter().any(|needle| text.contains(needle)) || is_encrypted() || refers(file, text, look)
+    TELLING.iter().any(|needle| text.contains(needle))
+        || is_encrypted()
+        || refers(name, text, options)
 }
 
 /// Whether a manifest refers to a secret by a backend's name, or in base64.
-fn refers(file: &Path, text: String, look: &Look) -> bool {
-    let sources = [Arc::new(Source::new(file.to_string_lossy(), text))];
-    inject::collect(&sources, &look.options).is_ok_and(|stream| stream.has_work())
+fn refers(name: &str, text: &str, options: &CollectOptions) -> bool {
+    let sources = [Arc::new(Source::new(name, text))];
+    inject::collect(&sources, options).is_ok_and(|stream| stream.has_work())
 }

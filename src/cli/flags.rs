@@ -50,6 +50,10 @@ pub(super) enum Command {
     /// Runs a command that prints manifests, and prints them with their secrets in place
     #[command(after_long_help = EXEC_EXAMPLES)]
     Exec(Box<Exec>),
+    /// Renders for Argo CD's repo-server, as a plugin that stays
+    #[cfg(feature = "cmp")]
+    #[command(after_long_help = super::cmp_server::EXAMPLES)]
+    CmpServer(Box<super::cmp_server::CmpServer>),
     /// Prints the first file of a folder that refers to a secret; nothing if there is none
     #[command(after_long_help = DISCOVER_EXAMPLES)]
     Discover(Discover),
@@ -281,17 +285,14 @@ impl From<ErrorFormat> for Format {
 impl Exec {
     /// As [`Generate::fill_from`], with the variable of its own.
     pub(super) fn fill_from(&mut self, environment: &Environment) -> Result<(), Vec<Diagnostic>> {
-        let mut from = Variables {
-            environment,
-            errors: Vec::new(),
-        };
+        let mut from = Variables::new(environment);
         from.fill(
             &mut self.command_timeout,
             "MANIFUSE_COMMAND_TIMEOUT",
             duration,
         );
         let mut errors = self.flags.fill_from(environment).err().unwrap_or_default();
-        errors.append(&mut from.errors);
+        errors.extend(from.finish().err().unwrap_or_default());
         if errors.is_empty() {
             Ok(())
         } else {
@@ -308,10 +309,7 @@ impl Generate {
 
     /// Takes what was not given from our variables. An empty one is as good as none.
     pub(super) fn fill_from(&mut self, environment: &Environment) -> Result<(), Vec<Diagnostic>> {
-        let mut from = Variables {
-            environment,
-            errors: Vec::new(),
-        };
+        let mut from = Variables::new(environment);
         let text = |text: &str| Ok(text.to_owned());
         let format = |text: &str| {
             ErrorFormat::from_str(text, false).map_err(|_| "it is text or json".to_owned())
@@ -330,28 +328,43 @@ impl Generate {
         // The flag goes on where the variable ends.
         self.warn
             .splice(0..0, from.read("MANIFUSE_WARN", LevelList::parse));
-        if from.errors.is_empty() {
-            Ok(())
-        } else {
-            Err(from.errors)
-        }
+        from.finish()
     }
 }
 
 /// Our variables, and what is wrong in those that were read.
-struct Variables<'a> {
+pub(super) struct Variables<'a> {
     environment: &'a Environment,
     errors: Vec<Diagnostic>,
 }
 
-impl Variables<'_> {
-    fn fill<T>(&mut self, flag: &mut Option<T>, name: &str, parse: Parse<T>) {
+impl<'a> Variables<'a> {
+    /// Reads from an environment.
+    pub(super) fn new(environment: &'a Environment) -> Self {
+        Self {
+            environment,
+            errors: Vec::new(),
+        }
+    }
+
+    /// What was wrong.
+    pub(super) fn finish(self) -> Result<(), Vec<Diagnostic>> {
+        if self.errors.is_empty() {
+            Ok(())
+        } else {
+            Err(self.errors)
+        }
+    }
+
+    /// Takes what was not given from a variable. An empty one is as good as none.
+    pub(super) fn fill<T>(&mut self, flag: &mut Option<T>, name: &str, parse: Parse<T>) {
         if flag.is_none() {
             *flag = self.read(name, parse);
         }
     }
 
-    fn read<T>(&mut self, name: &str, parse: Parse<T>) -> Option<T> {
+    /// The value of a variable, if it is set and right.
+    pub(super) fn read<T>(&mut self, name: &str, parse: Parse<T>) -> Option<T> {
         let text = self.environment.get(name).filter(|text| !text.is_empty())?;
         let wrong = |reason| {
             let message = format!("{name} is wrong: {reason}");
@@ -363,7 +376,7 @@ impl Variables<'_> {
 }
 
 /// Reads the text of a flag or variable, or says what it should be.
-type Parse<T> = fn(&str) -> Result<T, String>;
+pub(super) type Parse<T> = fn(&str) -> Result<T, String>;
 
 fn warn_help() -> String {
     let names: Vec<_> = warning_names().collect();
@@ -383,12 +396,12 @@ pub(super) fn go_bool(text: &str) -> Result<bool, String> {
     }
 }
 
-fn at_least_one(text: &str) -> Result<usize, String> {
+pub(super) fn at_least_one(text: &str) -> Result<usize, String> {
     let number = text.parse().ok().filter(|number| *number > 0);
     number.ok_or_else(|| "it is a whole number from 1".to_owned())
 }
 
-fn duration(text: &str) -> Result<Duration, String> {
+pub(super) fn duration(text: &str) -> Result<Duration, String> {
     let wrong = || "it is a time such as 500ms, 90s or 2m, and at least 1ms".to_owned();
     let (number, unit) = split_unit(text);
     let number: u64 = number.parse().map_err(|_| wrong())?;
@@ -406,7 +419,7 @@ fn duration(text: &str) -> Result<Duration, String> {
         .ok_or_else(wrong)
 }
 
-fn size(text: &str) -> Result<u64, String> {
+pub(super) fn size(text: &str) -> Result<u64, String> {
     let wrong = || "it is a size such as 4096, 512KiB, 64MiB or 4GiB".to_owned();
     let (number, unit) = split_unit(text);
     let number: u64 = number.parse().map_err(|_| wrong())?;

@@ -5,6 +5,7 @@ use std::fs;
 use std::io::{BufWriter, Write};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
 use regex::Regex;
 #[cfg(feature = "kubernetes")]
@@ -27,11 +28,8 @@ use super::flags::Generate;
 use super::instances::{self, Instances};
 use super::progress;
 use super::report::{self, Failure, Reporter};
-use super::{Name, Process, Runtime, TIMEOUT};
+use super::{CONCURRENCY, Name, Process, Runtime, TIMEOUT};
 
-/// How many requests may be under way at one backend, if nobody says otherwise. 200 secrets at 20 ms each take 4 rounds
-/// (0.1 s); more connections gain little, and servers limit how many they take.
-const CONCURRENCY: usize = 64;
 /// AVP's line above files that it cannot decode.
 const BAD_FILES: &str = "could not read YAML/JSON files:";
 /// AVP's line above references that it cannot resolve.
@@ -56,7 +54,13 @@ pub(super) fn run(mut flags: Generate, name: Name, process: &mut Process<'_>) ->
         );
     }
     let mut warnings = std::mem::take(&mut inputs.warnings);
-    let secret = in_secret(&flags, &runtime, process).map_err(|error| vec![*error]);
+    let secret = in_secret(
+        flags.secret_name.as_deref(),
+        flags.timeout,
+        &runtime,
+        process,
+    )
+    .map_err(|error| vec![*error]);
     let configured = secret.and_then(|secret| configure(&flags, name, secret.as_ref(), process));
     let decrypted = decrypt(
         &flags,
@@ -137,7 +141,7 @@ fn render<'s>(
         path_rule => path_rule.map_err(|error| Diagnostic::from_error(&error))?,
     };
     let context = RenderContext {
-        pool: Arc::new(configured.instances.pool),
+        pool: configured.instances.pool,
         files: Arc::new(configured.files),
         path_rules: path_rule.map(PathRule::new).into_iter().collect(),
         policy: settings.policy.clone(),
@@ -213,22 +217,23 @@ pub(super) fn configure(
 }
 
 /// The settings in a Secret, if a flag names one.
-fn in_secret(
-    flags: &Generate,
+pub(super) fn in_secret(
+    name: Option<&str>,
+    timeout: Option<Duration>,
     runtime: &Runtime,
     process: &Process<'_>,
 ) -> Result<Option<InSecret>, Box<Diagnostic>> {
-    let Some(name) = &flags.secret_name else {
+    let Some(name) = name else {
         return Ok(None);
     };
     #[cfg(feature = "kubernetes")]
     {
-        let deadline = Instant::now() + flags.timeout.unwrap_or(TIMEOUT);
+        let deadline = Instant::now() + timeout.unwrap_or(TIMEOUT);
         cluster::settings(name, deadline, (runtime, process)).map(Some)
     }
     #[cfg(not(feature = "kubernetes"))]
     {
-        let _ = (runtime, process);
+        let _ = (timeout, runtime, process);
         let message = format!("this build does not read the Secret {name} (-s)");
         let error = Diagnostic::error(Fault::Settings, message);
         Err(Box::new(

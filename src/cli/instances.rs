@@ -20,7 +20,7 @@ pub(super) const NO_DEFAULT: &str = "path";
 /// The instances of a run.
 pub(super) struct Instances {
     /// All of them.
-    pub(super) pool: Pool,
+    pub(super) pool: Arc<Pool>,
     /// The names that references may use.
     pub(super) names: Arc<[Arc<str>]>,
     /// What `path:` means.
@@ -91,7 +91,7 @@ pub(super) fn make(
     };
     if maker.errors.is_empty() {
         return Ok(Instances {
-            pool: maker.pool,
+            pool: Arc::new(maker.pool),
             names,
             default,
             warnings: maker.warnings,

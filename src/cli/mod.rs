@@ -6,6 +6,8 @@
 mod avp;
 #[cfg(feature = "kubernetes")]
 mod cluster;
+#[cfg(feature = "cmp")]
+mod cmp_server;
 mod config;
 mod discover;
 mod exec;
@@ -65,6 +67,10 @@ const USAGE: u8 = 2;
 /// How long servers may take together, if nobody says otherwise.
 const TIMEOUT: Duration = Duration::from_mins(1);
 
+/// How many requests may be under way at one backend, if nobody says otherwise. 200 secrets at 20 ms each take 4 rounds
+/// (0.1 s); more connections gain little, and servers limit how many they take.
+const CONCURRENCY: usize = 64;
+
 /// Runs the program and gives its exit code. A panic becomes the exit code of a bug; the panic hook tells it.
 pub fn run(mut process: Process<'_>) -> u8 {
     let name = name(&process.arguments);
@@ -102,6 +108,8 @@ fn manifuse(process: &mut Process<'_>) -> u8 {
             generate::run(Generate { paths, ..flags }, Name::Manifuse, process)
         }
         Some(Command::Exec(command)) => exec::run(*command, process),
+        #[cfg(feature = "cmp")]
+        Some(Command::CmpServer(command)) => cmp_server::run(*command, process),
         Some(Command::Discover(command)) => discover::run(command, process),
         Some(Command::Config { command }) => config::run(command, process),
         Some(Command::Sops { command }) => sops::run(command, Name::Manifuse, process),
@@ -179,12 +187,21 @@ struct Runtime(Option<tokio::runtime::Runtime>);
 
 impl Runtime {
     fn new() -> Result<Self, Box<Diagnostic>> {
-        let mut builder = tokio::runtime::Builder::new_current_thread();
+        Self::build(&mut tokio::runtime::Builder::new_current_thread())
+    }
+
+    fn build(builder: &mut tokio::runtime::Builder) -> Result<Self, Box<Diagnostic>> {
         let built = builder.enable_all().build();
         built.map(|runtime| Self(Some(runtime))).map_err(|error| {
             let message = "the asynchronous runtime did not start";
             Box::new(Diagnostic::error(Fault::Bug, message).with_cause(io_reason(&error)))
         })
+    }
+
+    /// One whose connections are served while others are rendered.
+    #[cfg(feature = "cmp")]
+    fn with_threads() -> Result<Self, Box<Diagnostic>> {
+        Self::build(&mut tokio::runtime::Builder::new_multi_thread())
     }
 
     fn wait<R>(&self, future: impl Future<Output = R>) -> R {

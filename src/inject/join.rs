@@ -39,6 +39,15 @@ impl Rendered<'_> {
         }
         joint.slices
     }
+
+    /// Each text by its name, with its own edits.
+    pub fn texts(&self) -> impl Iterator<Item = (&str, String)> {
+        self.sources.iter().zip(&self.edits).map(|(source, edits)| {
+            let whole = Span::new(0, source.text().len());
+            let text = edit::slices(source.text(), edits, whole).collect();
+            (source.name(), text)
+        })
+    }
 }
 
 fn is_blank(text: &str) -> bool {

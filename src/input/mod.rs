@@ -75,6 +75,26 @@ pub fn read(selection: Selection<'_>, stdin: &mut dyn Read) -> Result<Inputs, Fa
     reader.finish()
 }
 
+/// Takes those files of a folder in memory that are manifests: names and bytes, in the order of a walk.
+pub fn take<'f>(
+    files: impl IntoIterator<Item = (&'f str, &'f [u8])>,
+    limit: u64,
+) -> Result<Inputs, Failure> {
+    let mut reader = read::Reader::new(Selection {
+        folder: Path::new(""),
+        paths: &[],
+        stdin_name: "",
+        limit,
+        allow_empty: true,
+    });
+    for (name, bytes) in files {
+        if walk::is_manifest_name(name.as_ref()) {
+            reader.bytes(name, bytes);
+        }
+    }
+    reader.finish()
+}
+
 /// The error of a path that does not exist at all. An empty one is surely not what an unset variable should render,
 /// though joined it would be the folder itself.
 pub fn missing(folder: &Path, path: &OsString) -> Option<Diagnostic> {

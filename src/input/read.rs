@@ -67,16 +67,30 @@ impl Reader {
         match bytes {
             Err(error) => self.fail_file(&found.name, &io_reason(&error)),
             Ok(None) => self.fail_too_large(&found.name),
-            Ok(Some(bytes)) => match decode(found.name.clone(), bytes) {
-                Err(error) => {
-                    self.lead = Some(LEAD);
-                    self.fail(*error);
-                }
-                Ok(source) if found.in_folder && passed_over::is_no_manifest(&source) => {
-                    self.inputs.passed_over.push(found.name.clone());
-                }
-                Ok(source) => self.inputs.sources.push(Arc::new(source)),
-            },
+            Ok(Some(bytes)) => self.text(&found.name, bytes, found.in_folder),
+        }
+    }
+
+    /// A file of a folder that lies in memory.
+    pub(super) fn bytes(&mut self, name: &str, mut bytes: &[u8]) {
+        let size = bytes.len() as u64;
+        match self.read_all(&mut bytes, size) {
+            Err(error) => self.fail_file(name, &io_reason(&error)),
+            Ok(None) => self.fail_too_large(name),
+            Ok(Some(bytes)) => self.text(name, bytes, true),
+        }
+    }
+
+    fn text(&mut self, name: &str, bytes: Vec<u8>, in_folder: bool) {
+        match decode(name.to_owned(), bytes) {
+            Err(error) => {
+                self.lead = Some(LEAD);
+                self.fail(*error);
+            }
+            Ok(source) if in_folder && passed_over::is_no_manifest(&source) => {
+                self.inputs.passed_over.push(name.to_owned());
+            }
+            Ok(source) => self.inputs.sources.push(Arc::new(source)),
         }
     }
 

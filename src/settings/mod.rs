@@ -108,6 +108,12 @@ impl Settings {
     }
 }
 
+/// Whether a variable is a setting that an application has set, by Argo CD's prefix.
+pub fn is_tenants(name: &str) -> bool {
+    let key = name.strip_prefix(flat::TENANT).map(str::to_uppercase);
+    key.is_some_and(|key| flat::is_key(&key))
+}
+
 /// Whether a variable is for this program, or holds a credential of its backends.
 pub fn is_ours(name: &str) -> bool {
     let plain = name.strip_prefix(flat::TENANT).unwrap_or(name);
