@@ -151,7 +151,8 @@ pub fn unpack<R: Read>(
     limits: &Limits,
 ) -> Result<Tree, Error> {
     let missing = || Error::NoApplication(application.to_owned());
-    let named = clean(application).ok_or_else(missing)?;
+    let named = clean(application).filter(|_| !application.starts_with('/'));
+    let named = named.ok_or_else(missing)?;
     let kept = |folder: &str| match keep {
         Keep::Application => vec![folder.to_owned()],
         Keep::Everything => vec![String::new()],
@@ -182,9 +183,10 @@ fn below<'n>(
         "" => String::new(),
         folder => format!("{folder}/"),
     };
-    let names = nodes.range(prefix.clone()..);
-    let named = names.map_while(move |(name, node)| Some((name.strip_prefix(&prefix)?, node)));
-    named.filter(|(name, _)| !name.is_empty())
+    nodes
+        .range(prefix.clone()..)
+        .map_while(move |(name, node)| Some((name.strip_prefix(&prefix)?, node)))
+        .filter(|(name, _)| !name.is_empty())
 }
 
 /// The files that links in a folder stand for.
@@ -275,7 +277,7 @@ fn target(name: &str, entry: &tar::Entry<'_, impl Read>) -> Result<String, Error
     clean(&format!("{}/{target}", parent(name))).ok_or_else(elsewhere)
 }
 
-/// A name without `.`, `..` and empty steps; `None` where it leaves the root. An absolute one does.
+/// A name without `.`, `..` and empty steps; `None` where it leaves the root, from which it is seen.
 pub fn clean(name: &str) -> Option<String> {
     let mut steps = Vec::new();
     for step in name.trim_start_matches("./").split('/') {

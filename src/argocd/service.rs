@@ -241,13 +241,17 @@ impl Service {
         keep: bool,
     ) -> Result<Upload, Failure> {
         let mut receiver = Receiver::new(self.limits.upload, keep);
-        let received = timeout_at(deadline, async {
-            while let Some(message) = stream.message().await.map_err(unreadable)? {
+        let all = timeout_at(deadline, async {
+            while let Some(message) = stream
+                .message()
+                .await
+                .map_err(|status| unreadable(&status))?
+            {
                 receiver.take(message);
             }
             Ok(())
         });
-        received.await.unwrap_or_else(|_| Err(never_ending()))?;
+        all.await.unwrap_or_else(|_| Err(never_ending()))?;
         Ok(receiver.finish()?)
     }
 }
@@ -263,7 +267,7 @@ fn never_ending() -> Failure {
 }
 
 /// A message that is no message, or larger than any may be. What it holds is not told.
-fn unreadable(status: Status) -> Failure {
+fn unreadable(status: &Status) -> Failure {
     let text = match status.code() {
         Code::OutOfRange => "a message of the upload is larger than the plugin takes",
         _ => "a message of the upload cannot be read",
@@ -276,7 +280,12 @@ const DRAIN: Duration = Duration::from_millis(80);
 
 async fn drain(stream: &mut Streaming<AppStreamRequest>) -> Result<(), Failure> {
     let all = async {
-        while stream.message().await.map_err(unreadable)?.is_some() {}
+        while stream
+            .message()
+            .await
+            .map_err(|status| unreadable(&status))?
+            .is_some()
+        {}
         Ok(())
     };
     timeout_at(Instant::now() + DRAIN, all)

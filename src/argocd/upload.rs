@@ -96,9 +96,7 @@ impl Receiver {
         let Some(metadata) = self.metadata else {
             return Err(Fault::Order("it holds no metadata"));
         };
-        let digest = self.digest.finalize();
-        let digest: String = digest.iter().map(|byte| format!("{byte:02x}")).collect();
-        if digest != metadata.checksum {
+        if format!("{:x}", self.digest.finalize()) != metadata.checksum {
             return Err(Fault::Checksum);
         }
         Ok(Upload {
@@ -138,7 +136,9 @@ mod tests {
 
     fn received(messages: Vec<AppStreamRequest>) -> Result<Upload, Fault> {
         let mut receiver = Receiver::new(3, true);
-        messages.into_iter().for_each(|m| receiver.take(m));
+        for message in messages {
+            receiver.take(message);
+        }
         receiver.finish()
     }
 

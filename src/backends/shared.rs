@@ -224,15 +224,12 @@ impl Backend for Shared {
         batch: &'a [&'a Request],
         context: &'a FetchContext,
     ) -> BoxFuture<'a, Vec<Result<Answer, Error>>> {
-        match self.sharing.life {
-            Some(life) => Box::pin(self.fetch_shared(batch, life, context)),
-            None => {
-                self.sharing
-                    .asked
-                    .fetch_add(batch.len() as u64, Ordering::Relaxed);
-                self.backend.fetch_batch(batch, context)
-            }
+        if let Some(life) = self.sharing.life {
+            return Box::pin(self.fetch_shared(batch, life, context));
         }
+        let asked = batch.len() as u64;
+        self.sharing.asked.fetch_add(asked, Ordering::Relaxed);
+        self.backend.fetch_batch(batch, context)
     }
 }
 

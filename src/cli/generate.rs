@@ -54,13 +54,8 @@ pub(super) fn run(mut flags: Generate, name: Name, process: &mut Process<'_>) ->
         );
     }
     let mut warnings = std::mem::take(&mut inputs.warnings);
-    let secret = in_secret(
-        flags.secret_name.as_deref(),
-        flags.timeout,
-        &runtime,
-        process,
-    )
-    .map_err(|error| vec![*error]);
+    let secret = (flags.secret_name.as_deref(), flags.timeout);
+    let secret = in_secret(secret, &runtime, process).map_err(|error| vec![*error]);
     let configured = secret.and_then(|secret| configure(&flags, name, secret.as_ref(), process));
     let decrypted = decrypt(
         &flags,
@@ -216,10 +211,9 @@ pub(super) fn configure(
     }
 }
 
-/// The settings in a Secret, if a flag names one.
+/// The settings in a Secret, if a flag names one, and how long their reading may take.
 pub(super) fn in_secret(
-    name: Option<&str>,
-    timeout: Option<Duration>,
+    (name, timeout): (Option<&str>, Option<Duration>),
     runtime: &Runtime,
     process: &Process<'_>,
 ) -> Result<Option<InSecret>, Box<Diagnostic>> {

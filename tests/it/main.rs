@@ -14,6 +14,9 @@ mod cli;
 #[cfg(any(feature = "aws", feature = "azure", feature = "gcp"))]
 mod clouds;
 #[cfg(test)]
+#[cfg(feature = "cmp")]
+mod cmp;
+#[cfg(test)]
 mod config;
 #[cfg(test)]
 mod corpus;
@@ -34,6 +37,9 @@ mod key_servers;
 mod live_argocd;
 #[cfg(test)]
 mod live_aws;
+#[cfg(test)]
+#[cfg(feature = "cmp")]
+mod live_cmp;
 #[cfg(test)]
 mod live_golden;
 #[cfg(feature = "kubernetes")]

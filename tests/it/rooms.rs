@@ -13,6 +13,7 @@ const ROOMS: &[(&str, &[&str])] = &[
         "cli",
         &[
             "inject",
+            "argocd",
             "settings",
             "input",
             "output",
@@ -45,6 +46,10 @@ const ROOMS: &[(&str, &[&str])] = &[
             "secret",
             "diagnostics",
         ],
+    ),
+    (
+        "argocd",
+        &["manifest", "modifier", "yaml", "files", "secret"],
     ),
     (
         "settings",

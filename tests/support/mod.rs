@@ -12,6 +12,8 @@ pub(crate) mod nodes;
 pub(crate) mod oracle;
 pub(crate) mod program;
 pub(crate) mod render;
+#[cfg(feature = "cmp")]
+pub(crate) mod repo_server;
 pub(crate) mod server;
 pub(crate) mod sigv4;
 pub(crate) mod sops_bundle;

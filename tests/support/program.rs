@@ -6,9 +6,11 @@ use std::io::{Read, Write};
 use std::os::unix::fs::symlink;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
+use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use rustix::process::{Pid, Signal, kill_process};
 use rustix::pty::{self, OpenptFlags};
 use tempfile::TempDir;
 
@@ -139,6 +141,36 @@ impl Program {
         self.end(child, stderr)
     }
 
+    /// The same with another word in the place of one of the arguments.
+    pub(crate) fn replace_args(mut self, old: &str, new: &str) -> Self {
+        for argument in self.args.iter_mut().filter(|argument| *argument == old) {
+            new.clone_into(argument);
+        }
+        self
+    }
+
+    /// Starts it in its folder, with something else for standard error.
+    pub(crate) fn start_with(&self, stderr: Stdio) -> Child {
+        self.start(&self.folder(), stderr)
+    }
+
+    /// Starts it in its folder, and lets it run.
+    pub(crate) fn start_in_background(&self) -> Background {
+        let mut child = self.start(&self.folder(), Stdio::piped());
+        let stderr: Arc<Mutex<String>> = Arc::default();
+        let mut pipe = child.stderr.take().unwrap();
+        let kept = Arc::clone(&stderr);
+        thread::spawn(move || {
+            let mut piece = [0; 4096];
+            while let Ok(size @ 1..) = pipe.read(&mut piece) {
+                kept.lock()
+                    .unwrap()
+                    .push_str(&String::from_utf8_lossy(&piece[..size]));
+            }
+        });
+        Background { child, stderr }
+    }
+
     fn start(&self, folder: &Path, stderr: Stdio) -> Child {
         Command::new(self.folder.path().join("bin").join(self.name))
             .args(&self.args)
@@ -168,6 +200,54 @@ impl Program {
             stdout: stdout.join().unwrap(),
             stderr: String::from_utf8_lossy(&stderr.join().unwrap()).into_owned(),
         }
+    }
+}
+
+/// A program that runs until it is told to end; at the latest when this is dropped.
+pub(crate) struct Background {
+    child: Child,
+    stderr: Arc<Mutex<String>>,
+}
+
+impl Background {
+    pub(crate) fn pid(&self) -> Pid {
+        Pid::from_child(&self.child)
+    }
+
+    pub(crate) fn signal(&self, signal: Signal) {
+        kill_process(self.pid(), signal).unwrap();
+    }
+
+    /// What it has said so far.
+    pub(crate) fn stderr(&self) -> String {
+        self.stderr.lock().unwrap().clone()
+    }
+
+    /// Waits until it says something.
+    pub(crate) fn wait_for(&mut self, text: &str) {
+        let start = Instant::now();
+        while !self.stderr().contains(text) {
+            let ended = self.child.try_wait().unwrap();
+            assert!(
+                ended.is_none() && start.elapsed() < PATIENCE,
+                "{}",
+                self.stderr()
+            );
+            thread::sleep(Duration::from_millis(2));
+        }
+    }
+
+    /// Its exit code, when it has ended.
+    pub(crate) fn wait(&mut self) -> Option<i32> {
+        wait(&mut self.child)
+    }
+}
+
+impl Drop for Background {
+    fn drop(&mut self) {
+        // It may have ended.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
     }
 }
 

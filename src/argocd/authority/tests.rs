@@ -148,7 +148,7 @@ fn what_is_broken_ends_the_connection() {
         let mut bomb = vec![0x40, 1, b'a'];
         string_length(3000, &mut bomb);
         bomb.extend([b'v'; 3000]);
-        bomb.extend([0x80 | 62; 5000]);
+        bomb.extend([0x80 | 0x3e; 5000]);
         bomb
     };
     let huge = |n| {

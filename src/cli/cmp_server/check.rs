@@ -18,10 +18,10 @@ use crate::diagnostics::{Diagnostic, Fault};
 const PATIENCE: Duration = Duration::from_millis(900);
 
 /// Whether the server at a socket answers that it works.
-pub(super) async fn check(socket: &Path) -> Result<(), Diagnostic> {
+pub(super) async fn check(socket: &Path) -> Result<(), Box<Diagnostic>> {
     let error = |message: &str| {
         let message = format!("the server at {} {message}", socket.display());
-        Diagnostic::error(Fault::Backend, message)
+        Box::new(Diagnostic::error(Fault::Backend, message))
     };
     match timeout(PATIENCE, ask(socket)).await {
         Ok(Some(true)) => Ok(()),

@@ -406,12 +406,11 @@ impl Engine {
                 .any(holds)
         };
         match self.options.renderer {
-            RendererKind::Directory => None,
             RendererKind::Helm => Some(Tool::Helm),
             RendererKind::Kustomize => Some(Tool::Kustomize),
             RendererKind::Auto if holds("Chart.yaml") => Some(Tool::Helm),
             RendererKind::Auto if kustomizes() => Some(Tool::Kustomize),
-            RendererKind::Auto => None,
+            RendererKind::Auto | RendererKind::Directory => None,
         }
     }
 
@@ -506,20 +505,18 @@ impl Engine {
         instances: &Instances,
         backend: Option<&str>,
     ) -> Result<CollectOptions, Failed> {
-        let default_backend = match backend {
-            None => Arc::clone(&instances.default),
-            Some(name) => match instances.names.iter().find(|known| ***known == *name) {
-                Some(known) => Arc::clone(known),
-                None => {
-                    let message = format!(
-                        "the parameter backend names {name}, which the operator has not set up"
-                    );
-                    return Err(Diagnostic::error(Fault::Settings, message).into());
-                }
-            },
-        };
+        let mut default_backend = &instances.default;
+        if let Some(name) = backend {
+            let mut names = instances.names.iter();
+            default_backend = names.find(|known| ***known == *name).ok_or_else(|| {
+                let message = format!(
+                    "the parameter backend names {name}, which the operator has not set up"
+                );
+                Diagnostic::error(Fault::Settings, message)
+            })?;
+        }
         Ok(CollectOptions {
-            default_backend,
+            default_backend: Arc::clone(default_backend),
             backends: Arc::clone(&instances.names),
             validate: false,
             document_limit: self.options.document_limit,

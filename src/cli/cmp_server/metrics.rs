@@ -87,14 +87,7 @@ impl Metrics {
 
     /// All of them, as Prometheus reads them.
     pub(super) fn text(&self) -> String {
-        let get = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
         let mut text = String::new();
-        let head = |text: &mut String, name: &str, kind: &str, help: &str| {
-            let _ = write!(
-                text,
-                "# HELP manifuse_{name} {help}\n# TYPE manifuse_{name} {kind}\n"
-            );
-        };
         head(
             &mut text,
             "renders_total",
@@ -102,64 +95,52 @@ impl Metrics {
             "Renders by how they ended.",
         );
         for ((_, name), counter) in OUTCOMES.iter().zip(&self.outcomes) {
-            let _ = writeln!(
-                text,
-                "manifuse_renders_total{{outcome=\"{name}\"}} {}",
-                get(counter)
-            );
+            let count = get(counter);
+            let _ = writeln!(text, "manifuse_renders_total{{outcome=\"{name}\"}} {count}");
         }
-        head(
-            &mut text,
-            "render_seconds",
-            "histogram",
-            "How long renders took.",
-        );
-        for (end, counter) in CLASSES.iter().zip(&self.classes) {
-            let end = Duration::from_millis(*end).as_secs_f64();
-            let _ = writeln!(
-                text,
-                "manifuse_render_seconds_bucket{{le=\"{end}\"}} {}",
-                get(counter)
-            );
-        }
-        let count = get(&self.renders);
-        let sum = Duration::from_millis(get(&self.milliseconds)).as_secs_f64();
-        let _ = write!(
-            text,
-            "manifuse_render_seconds_bucket{{le=\"+Inf\"}} {count}\nmanifuse_render_seconds_sum {sum}\nmanifuse_render_seconds_count {count}\n"
-        );
+        self.durations(&mut text);
         let (asked, kept) = self.sharing.counts();
-        for (name, kind, help, value) in [
-            (
-                "renders_under_way",
-                "gauge",
-                "Renders that have not ended.",
-                get(&self.under_way),
-            ),
-            (
-                "manifest_bytes_total",
-                "counter",
-                "Bytes of rendered manifests.",
-                get(&self.bytes),
-            ),
-            (
-                "secrets_fetched_total",
-                "counter",
-                "Secrets that stores were asked for.",
-                asked,
-            ),
-            (
-                "secrets_shared_total",
-                "counter",
-                "Secrets that the cache answered.",
-                kept,
-            ),
-        ] {
+        let (under_way, bytes) = (get(&self.under_way), get(&self.bytes));
+        #[rustfmt::skip]
+        let numbers = [
+            ("renders_under_way", "gauge", "Renders that have not ended.", under_way),
+            ("manifest_bytes_total", "counter", "Bytes of rendered manifests.", bytes),
+            ("secrets_fetched_total", "counter", "Secrets that stores were asked for.", asked),
+            ("secrets_shared_total", "counter", "Secrets that the cache answered.", kept),
+        ];
+        for (name, kind, help, value) in numbers {
             head(&mut text, name, kind, help);
             let _ = writeln!(text, "manifuse_{name} {value}");
         }
         text
     }
+
+    fn durations(&self, text: &mut String) {
+        const NAME: &str = "manifuse_render_seconds";
+        head(
+            text,
+            "render_seconds",
+            "histogram",
+            "How long renders took.",
+        );
+        for (end, counter) in CLASSES.iter().zip(&self.classes) {
+            let (end, count) = (Duration::from_millis(*end).as_secs_f64(), get(counter));
+            let _ = writeln!(text, "{NAME}_bucket{{le=\"{end}\"}} {count}");
+        }
+        let count = get(&self.renders);
+        let sum = Duration::from_millis(get(&self.milliseconds)).as_secs_f64();
+        let _ = writeln!(text, "{NAME}_bucket{{le=\"+Inf\"}} {count}");
+        let _ = write!(text, "{NAME}_sum {sum}\n{NAME}_count {count}\n");
+    }
+}
+
+fn get(counter: &AtomicU64) -> u64 {
+    counter.load(Ordering::Relaxed)
+}
+
+fn head(text: &mut String, name: &str, kind: &str, help: &str) {
+    let _ = writeln!(text, "# HELP manifuse_{name} {help}");
+    let _ = writeln!(text, "# TYPE manifuse_{name} {kind}");
 }
 
 /// Answers `/metrics` for ever.

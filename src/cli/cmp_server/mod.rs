@@ -117,7 +117,7 @@ fn start(flags: CmpServer, process: &mut Process<'_>) -> Result<(), Failure> {
 }
 
 /// The operator's plugin file, which a sidecar of Argo CD's has, and which need not be there.
-fn plugin_file(flags: &CmpServer) -> Result<PluginFile, Diagnostic> {
+fn plugin_file(flags: &CmpServer) -> Result<PluginFile, Box<Diagnostic>> {
     let folder = flags
         .config_dir_path
         .as_deref()
@@ -126,7 +126,7 @@ fn plugin_file(flags: &CmpServer) -> Result<PluginFile, Diagnostic> {
     match fs::read_to_string(&path) {
         Ok(text) => PluginFile::parse(&text).map_err(|reason| {
             let message = format!("{} cannot be used", path.display());
-            Diagnostic::error(Fault::Settings, message).with_cause(reason)
+            Box::new(Diagnostic::error(Fault::Settings, message).with_cause(reason))
         }),
         Err(error)
             if error.kind() == std::io::ErrorKind::NotFound && flags.config_dir_path.is_none() =>
@@ -140,7 +140,7 @@ fn plugin_file(flags: &CmpServer) -> Result<PluginFile, Diagnostic> {
     }
 }
 
-fn socket(flags: &CmpServer, plugin: &PluginFile) -> Result<PathBuf, Diagnostic> {
+fn socket(flags: &CmpServer, plugin: &PluginFile) -> Result<PathBuf, Box<Diagnostic>> {
     let of_file = match plugin.version.as_str() {
         "" => plugin.name.clone(),
         version => format!("{}-{version}", plugin.name),
@@ -149,16 +149,20 @@ fn socket(flags: &CmpServer, plugin: &PluginFile) -> Result<PathBuf, Diagnostic>
     let error = |message: String| Diagnostic::error(Fault::Settings, message);
     if name.is_empty() {
         let hint = "say --name, or lay a plugin.yaml into the folder of --config-dir-path";
-        return Err(error("the plugin has no name".to_owned()).with_hint(hint));
+        return Err(Box::new(
+            error("the plugin has no name".to_owned()).with_hint(hint),
+        ));
     }
     if name.contains(['/', '\0']) || name.starts_with('.') {
-        return Err(error(format!("{name:?} cannot be the name of a plugin")));
+        return Err(Box::new(error(format!(
+            "{name:?} cannot be the name of a plugin"
+        ))));
     }
     let folder = flags.socket_folder.as_deref().unwrap_or(SOCKET_FOLDER);
     Ok(Path::new(folder).join(format!("{name}.sock")))
 }
 
-fn limits(flags: &CmpServer, process: &Process<'_>) -> Result<Limits, Diagnostic> {
+fn limits(flags: &CmpServer, process: &Process<'_>) -> Result<Limits, Box<Diagnostic>> {
     let megabytes = match process.environment.get("ARGOCD_GRPC_MAX_SIZE_MB") {
         None | Some("") => MESSAGE,
         Some(text) => text
@@ -188,12 +192,8 @@ fn engine(
 ) -> Result<Arc<Engine>, Failure> {
     let sharing = Sharing::new(flags.secret_cache);
     let defaults = archive::Limits::default();
-    let secret = super::generate::in_secret(
-        flags.secret_name.as_deref(),
-        flags.timeout,
-        runtime,
-        process,
-    )?;
+    let secret = (flags.secret_name.as_deref(), flags.timeout);
+    let secret = super::generate::in_secret(secret, runtime, process)?;
     let engine = Engine {
         operator: Operator {
             environment: process.environment.clone(),
@@ -254,7 +254,7 @@ struct Signals {
 }
 
 impl Signals {
-    fn new() -> Result<Self, Diagnostic> {
+    fn new() -> Result<Self, Box<Diagnostic>> {
         let on = |kind| signal(kind).map_err(|error| cannot("signals could not be taken", &error));
         Ok(Self {
             terminate: on(SignalKind::terminate())?,
@@ -287,6 +287,6 @@ async fn sweep(sharing: Arc<Sharing>, life: Duration) {
     }
 }
 
-fn cannot(message: &str, error: &std::io::Error) -> Diagnostic {
-    Diagnostic::error(Fault::Settings, message).with_cause(io_reason(error))
+fn cannot(message: &str, error: &std::io::Error) -> Box<Diagnostic> {
+    Box::new(Diagnostic::error(Fault::Settings, message).with_cause(io_reason(error)))
 }

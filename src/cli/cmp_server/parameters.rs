@@ -55,34 +55,40 @@ impl Parameters {
             .map_err(|_| error("ARGOCD_APP_PARAMETERS is no list of parameters".to_owned()))?;
         let mut read = Self::default();
         for parameter in all {
-            let name = parameter.name.as_str();
-            let wrong = |kind: &str| error(format!("the parameter {name} must be {kind}"));
-            let text = |own: Parameter| own.string.ok_or_else(|| wrong("a text"));
-            let list = |own: Parameter| own.array.ok_or_else(|| wrong("a list"));
-            match name {
-                BACKEND => {
-                    read.backend = Some(text(parameter.clone())?).filter(|own| !own.is_empty())
-                }
-                VALUES => {
-                    read.values = Some(text(parameter.clone())?).filter(|own| !own.is_empty())
-                }
-                VALUES_FILES => read.values_files = list(parameter.clone())?,
-                HELM_ARGUMENTS => read.helm_arguments = list(parameter.clone())?,
-                SET => read.set = parameter.map.clone().ok_or_else(|| wrong("a map"))?,
-                _ if announced.iter().any(|own| own.name == name) => {}
-                _ => {
-                    let names = [BACKEND, VALUES_FILES, VALUES, SET, HELM_ARGUMENTS];
-                    let hint = match nearest(name, names) {
-                        Some(near) => format!("did you mean {near}?"),
-                        None => format!("there are {}", names.join(", ")),
-                    };
-                    let told = error(format!("there is no parameter {name}"));
-                    return Err(Box::new(told.with_hint(hint)));
-                }
-            }
+            read.take(parameter, announced)?;
         }
         read.check_arguments()?;
         Ok(read)
+    }
+
+    fn take(
+        &mut self,
+        own: Parameter,
+        announced: &[ParameterAnnouncement],
+    ) -> Result<(), Box<Diagnostic>> {
+        let name = own.name.as_str();
+        let wrong = |kind: &str| error(format!("the parameter {name} must be {kind}"));
+        let text = |text: Option<String>| text.ok_or_else(|| wrong("a text"));
+        let list = |list: Option<Vec<String>>| list.ok_or_else(|| wrong("a list"));
+        let is_set = |text: &String| !text.is_empty();
+        match name {
+            BACKEND => self.backend = Some(text(own.string)?).filter(is_set),
+            VALUES => self.values = Some(text(own.string)?).filter(is_set),
+            VALUES_FILES => self.values_files = list(own.array)?,
+            HELM_ARGUMENTS => self.helm_arguments = list(own.array)?,
+            SET => self.set = own.map.ok_or_else(|| wrong("a map"))?,
+            _ if announced.iter().any(|known| known.name == name) => {}
+            _ => {
+                let names = [BACKEND, VALUES_FILES, VALUES, SET, HELM_ARGUMENTS];
+                let hint = match nearest(name, names) {
+                    Some(near) => format!("did you mean {near}?"),
+                    None => format!("there are {}", names.join(", ")),
+                };
+                let told = error(format!("there is no parameter {name}"));
+                return Err(Box::new(told.with_hint(hint)));
+            }
+        }
+        Ok(())
     }
 
     fn check_arguments(&self) -> Result<(), Box<Diagnostic>> {
@@ -229,7 +235,7 @@ mod tests {
                 r#"[{"name":"set","string":"x"}]"#,
                 "the parameter set must be a map",
             ),
-            (r#"{"#, "ARGOCD_APP_PARAMETERS is no list of parameters"),
+            ("{", "ARGOCD_APP_PARAMETERS is no list of parameters"),
         ] {
             assert_eq!(read(json).unwrap_err(), reason);
         }

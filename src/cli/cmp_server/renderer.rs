@@ -3,7 +3,7 @@
 
 use std::fs;
 use std::io;
-use std::os::unix::fs::symlink;
+use std::os::unix::fs::{PermissionsExt as _, symlink};
 use std::path::Path;
 use std::process::{ExitStatus, Stdio};
 use std::time::Duration;
@@ -81,7 +81,7 @@ impl Renderer<'_> {
         variables: &Variables,
         parameters: &Parameters,
     ) -> Result<String, Box<Diagnostic>> {
-        let place = TempDir::with_prefix("manifuse-").map_err(|error| self.not_written(&error))?;
+        let place = private_folder().map_err(|error| self.not_written(&error))?;
         let repository = place.path().join("repository");
         write(tree, &repository).map_err(|error| self.not_written(&error))?;
         let folder = repository.join(tree.application());
@@ -96,7 +96,7 @@ impl Renderer<'_> {
             Tool::Kustomize => words(&["build", "."]),
             Tool::Helm => {
                 self.fetch_dependencies(tree, &folder, place.path()).await?;
-                self.helm(tree, variables, parameters, place.path())?
+                Self::helm(tree, variables, parameters, place.path())?
             }
         };
         let printed = self.call(&arguments, &folder, place.path()).await?;
@@ -123,7 +123,6 @@ impl Renderer<'_> {
     }
 
     fn helm(
-        &self,
         tree: &Tree,
         variables: &Variables,
         parameters: &Parameters,
@@ -179,10 +178,11 @@ impl Renderer<'_> {
             let told = self.error("could not be run").with_cause(io_reason(&error));
             Box::new(told.with_hint("the sidecar's image must hold it"))
         })?;
-        let mut group = Group(child);
+        let mut group = Group(Some(child));
+        let child = group.0.as_mut().expect("it is there until it is dropped");
         // Time is left to say so.
         let deadline = self.deadline - Duration::from_millis(50);
-        let ended = timeout_at(deadline, self.converse(&mut group.0)).await;
+        let ended = timeout_at(deadline, self.converse(child)).await;
         let (status, printed, complaints) =
             ended.unwrap_or_else(|_| Err(self.error("did not end in time")))?;
         if status.success() {
@@ -206,10 +206,11 @@ impl Renderer<'_> {
             tokio::try_join!(
                 async {
                     let printed = read(stdout, self.limit + 1).await;
-                    match printed.len() as u64 > self.limit {
-                        true => Err(self.error(&format!("prints more than {} bytes", self.limit))),
-                        false => Ok(printed),
+                    if printed.len() as u64 > self.limit {
+                        let limit = self.limit;
+                        return Err(self.error(&format!("prints more than {limit} bytes")));
                     }
+                    Ok(printed)
                 },
                 async { Ok(read_beginning(stderr).await) }
             )
@@ -248,19 +249,22 @@ impl Renderer<'_> {
 }
 
 /// A tool with all that it has started, which end where it goes out of scope.
-struct Group(Child);
+struct Group(Option<Child>);
 
 impl Drop for Group {
     fn drop(&mut self) {
-        if let Some(pid) = self
-            .0
+        let Some(mut child) = self.0.take() else {
+            return;
+        };
+        if let Some(pid) = child
             .id()
             .and_then(|id| Pid::from_raw(i32::try_from(id).ok()?))
         {
             // Where it has ended by itself there is nothing to end.
             let _ = kill_process_group(pid, Signal::KILL);
         }
-        let _ = self.0.start_kill();
+        // So that it is not left as a dead entry among our children.
+        tokio::spawn(async move { child.wait().await });
     }
 }
 
@@ -292,6 +296,15 @@ async fn read_beginning(pipe: Option<impl AsyncRead + Unpin>) -> Vec<u8> {
         bytes.extend_from_slice(&piece[..size.min(room)]);
     }
     bytes
+}
+
+/// A folder that nobody else can look into.
+fn private_folder() -> io::Result<TempDir> {
+    let mut builder = tempfile::Builder::new();
+    let builder = builder.prefix("manifuse-");
+    builder
+        .permissions(fs::Permissions::from_mode(0o700))
+        .tempdir()
 }
 
 fn words(words: &[&str]) -> Vec<String> {
