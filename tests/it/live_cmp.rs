@@ -20,14 +20,31 @@ struct Server {
 
 impl Server {
     fn start(flags: &[&str]) -> Self {
-        let first = ["cmp-server", "-c", "manifuse.yaml", "--name", "p", "--socket-folder", "."];
+        let first = [
+            "cmp-server",
+            "-c",
+            "manifuse.yaml",
+            "--name",
+            "p",
+            "--socket-folder",
+            ".",
+        ];
         let program = Program::manifuse(first.iter().chain(flags).copied())
-            .file("manifuse.yaml", "backends:\n  ci: {type: env, prefix: APP_}\n")
-            .env("PATH", format!("{}:/usr/bin:/bin", live::variable("LIVE_BIN")))
+            .file(
+                "manifuse.yaml",
+                "backends:\n  ci: {type: env, prefix: APP_}\n",
+            )
+            .env(
+                "PATH",
+                format!("{}:/usr/bin:/bin", live::variable("LIVE_BIN")),
+            )
             .env("APP_USER", "cnry-value");
         let mut background = program.start_in_background();
         background.wait_for("serving");
-        Self { program, background }
+        Self {
+            program,
+            background,
+        }
     }
 
     /// The four answers for an application of these files, by a client that has a form of the authority.
@@ -61,7 +78,8 @@ impl Server {
     fn manifests(&self, files: &[(&str, &str)], more: &[(&str, &str)]) -> Vec<Value> {
         let answers = self.ask(files, "localhost", more);
         let manifests = answers["GenerateManifest"].as_array();
-        let manifests = manifests.unwrap_or_else(|| panic!("{answers} {}", self.background.stderr()));
+        let manifests =
+            manifests.unwrap_or_else(|| panic!("{answers} {}", self.background.stderr()));
         let parse = |text: &Value| serde_json::from_str(text.as_str().unwrap()).unwrap();
         manifests.iter().map(parse).collect()
     }
@@ -88,7 +106,10 @@ fn the_library_of_another_language_makes_all_calls() {
         assert_eq!(answers, expected, "{authority}");
     }
     let large = "x".repeat(1 << 20);
-    let files = [("apps/shop/a.yaml", "kind: X\na: <ci:APP_#NO>\n"), ("large", large.as_str())];
+    let files = [
+        ("apps/shop/a.yaml", "kind: X\na: <ci:APP_#NO>\n"),
+        ("large", large.as_str()),
+    ];
     let failed = &server.ask(&files, "localhost", &[])["GenerateManifest"];
     let text = failed["text"].as_str().unwrap();
     assert!(text.contains("a.yaml:2:4"), "{failed}");
@@ -116,11 +137,20 @@ fn charts_are_rendered_by_both_helms() {
         let manifests = server.manifests(&files, &more);
         let expected = json!({"user": "cnry-value", "more": "a,b", "version": "v1.33.0"});
         assert_eq!(manifests[0]["stringData"], expected, "{helm}");
-        assert_eq!(manifests[0]["metadata"], json!({"name": "shop", "namespace": "shop"}));
-        let broken = [("apps/shop/Chart.yaml", CHART), ("apps/shop/templates/a.yaml", "{{ fail \"no such\" }}")];
+        assert_eq!(
+            manifests[0]["metadata"],
+            json!({"name": "shop", "namespace": "shop"})
+        );
+        let broken = [
+            ("apps/shop/Chart.yaml", CHART),
+            ("apps/shop/templates/a.yaml", "{{ fail \"no such\" }}"),
+        ];
         let failed = server.ask(&broken, "localhost", &[])["GenerateManifest"].clone();
         let text = failed["text"].as_str().unwrap();
-        assert!(text.contains("helm failed with exit code 1") && text.contains("no such"), "{text}");
+        assert!(
+            text.contains("helm failed with exit code 1") && text.contains("no such"),
+            "{text}"
+        );
         assert!(!text.contains("manifuse-"), "{text}");
     }
 }
@@ -130,10 +160,15 @@ fn charts_are_rendered_by_both_helms() {
 fn a_chart_of_the_repository_may_be_a_dependency() {
     for helm in ["helm3", "helm4"] {
         let server = Server::start(&["--helm", helm]);
-        let chart = format!("{CHART}dependencies:\n- {{name: lib, version: 1.0.0, repository: \"file://../../lib\"}}\n");
+        let chart = format!(
+            "{CHART}dependencies:\n- {{name: lib, version: 1.0.0, repository: \"file://../../lib\"}}\n"
+        );
         let files = [
             ("apps/shop/Chart.yaml", chart.as_str()),
-            ("lib/Chart.yaml", "apiVersion: v2\nname: lib\nversion: 1.0.0\n"),
+            (
+                "lib/Chart.yaml",
+                "apiVersion: v2\nname: lib\nversion: 1.0.0\n",
+            ),
             ("lib/templates/secret.yaml", SECRET),
         ];
         let manifests = server.manifests(&files, &[]);
@@ -146,7 +181,10 @@ fn a_chart_of_the_repository_may_be_a_dependency() {
 fn kustomizations_are_rendered() {
     let server = Server::start(&["--kustomize", "kubectl"]);
     let files = [
-        ("apps/shop/kustomization.yaml", "resources: [../../base]\nnamePrefix: big-\n"),
+        (
+            "apps/shop/kustomization.yaml",
+            "resources: [../../base]\nnamePrefix: big-\n",
+        ),
         ("base/kustomization.yaml", "resources: [a.yaml]\n"),
         ("base/a.yaml", SECRET),
     ];

@@ -3,6 +3,8 @@
 //! `fuzz/` drives them with inputs that it finds, `tests/it/corpus.rs` with those that are kept. They use only what the
 //! library offers anyway, and know right from wrong by other readers, a regular expression, or an inverse.
 
+#[cfg(feature = "cmp")]
+mod argocd;
 mod edit;
 mod grammar;
 mod input;
@@ -17,6 +19,10 @@ pub(crate) type Check = fn(&[u8]);
 
 /// The targets by name.
 pub(crate) const TARGETS: &[(&str, Check)] = &[
+    #[cfg(feature = "cmp")]
+    ("argocd-archive", argocd::archive),
+    #[cfg(feature = "cmp")]
+    ("argocd-authority", argocd::authority),
     ("edit", edit::check),
     ("grammar", grammar::check),
     ("modifier", modifier::check),
