@@ -7,11 +7,13 @@ CONTRIBUTING.md says how they become the kept inputs of fuzz/corpus. How an inpu
 tests/support/oracle/input.rs.
 """
 
+import io
 import itertools
 import json
 import pathlib
 import re
 import sys
+import tarfile
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 PLACEHOLDER = re.compile(r"<[^<>\n]*>")
@@ -94,6 +96,84 @@ def seeds():
         yield "settings", text
 
 
+def literal(name, value, first=0):
+    """A field of a header block as a literal (RFC 7541, 6.2): 0x40 also enters the table."""
+    return bytes([first]) + b"".join(bytes([len(text)]) + text for text in (name, value))
+
+
+def frame(kind, flags, stream, payload):
+    return len(payload).to_bytes(3) + bytes([kind, flags]) + stream.to_bytes(4) + payload
+
+
+def connections():
+    """What a client sends behind its preface: good and bad."""
+    authority = b"home%2Fargocd%2Fcmp-server%2Fplugins%2Fx.sock"
+    headers, continuation, data = 1, 9, 0
+    # POST, http, a path of the table, the authority into the table; then the same by the table.
+    first = b"\x83\x86\x84" + b"\x41" + bytes([len(authority)]) + authority + literal(b"te", b"trailers", 0x40)
+    second = b"\x83\x86\x84\xbf\xbe"
+    plain = literal(b":authority", authority) + literal(b"a", b"b", 0x10)
+    for block in (first, plain, b"", b"\x3f\xe1\x1f" + first, b"\x20" + plain, b"\x3f\xff\xff\x7f", b"\xbe", b"\x40\x85\xff\xff", b"\x00\x85"):
+        yield frame(headers, 4, 1, block)
+        yield frame(4, 0, 0, b"") + frame(headers, 5, 1, block) + frame(data, 1, 1, b"x" * 9)
+        yield frame(headers, 0x2C, 3, b"\x02" + b"\0\0\0\0\x10" + block + b"\0\0")
+        yield frame(headers, 0, 1, block[:3]) + frame(continuation, 4, 1, block[3:])
+    yield frame(headers, 4, 1, first) + frame(headers, 5, 3, second) + frame(headers, 5, 5, second)
+    yield frame(headers, 0, 1, first) + frame(data, 0, 1, b"x")
+    yield frame(headers, 0, 1, first) + frame(continuation, 4, 3, b"")
+    yield frame(headers, 12, 1, b"\xff" + first)
+    yield frame(headers, 4, 1, literal(b"a", b"v" * 100, 0x40) + b"\xbe" * 900)
+    yield frame(6, 0, 0, b"\0" * 8) + frame(headers, 4, 1, first)[:-5]
+
+
+def archives():
+    """Archives with entries of all kinds: good and bad."""
+    file, folder, link, hard, device, sparse = (
+        tarfile.REGTYPE, tarfile.DIRTYPE, tarfile.SYMTYPE, tarfile.LNKTYPE, tarfile.CHRTYPE, tarfile.GNUTYPE_SPARSE,
+    )
+    for entries in (
+        [],
+        [(folder, ".", ""), (folder, "a", ""), (file, "a/x.yaml", "k: v\n"), (file, "a/b/y.yaml", "")],
+        [(folder, "a/", ""), (link, "a/l.yaml", "x.yaml"), (file, "a/x.yaml", "1")],
+        [(link, "a", "b"), (folder, "b", ""), (file, "b/x", "1"), (link, "b/c", "../d"), (file, "d", "2")],
+        [(link, "a", "b"), (link, "b", "a")],
+        [(link, "a/x", "../../y")],
+        [(link, "a/x", "/etc/passwd")],
+        [(file, "../x", "1")],
+        [(file, "/x", "1")],
+        [(file, "a//x", "1")],
+        [(file, "a/./x", "1")],
+        [(hard, "a/x", "a/y")],
+        [(device, "a/x", "")],
+        [(sparse, "a/x", "")],
+        [(file, "a/x", "1"), (file, "a/x", "2")],
+        [(file, "a/x", "1"), (folder, "a/x", "")],
+        [(file, "a", "1"), (file, "a/b", "2")],
+        [(file, "a/" + "n" * 120, "long")],
+        [(file, "a/é", "1")],
+        [(link, "a/x", "é" * 60)],
+        [(file, "a/b/" + "d/" * 70 + "x", "deep")],
+    ):
+        for form in (tarfile.USTAR_FORMAT, tarfile.GNU_FORMAT, tarfile.PAX_FORMAT):
+            out = io.BytesIO()
+            try:
+                with tarfile.open(fileobj=out, mode="w", format=form) as tar:
+                    for kind, name, text in entries:
+                        info = tarfile.TarInfo(name)
+                        info.type = kind
+                        if kind == file:
+                            info.size = len(text)
+                        else:
+                            info.linkname = text
+                        tar.addfile(info, io.BytesIO(text.encode()) if kind == file else None)
+            except ValueError:
+                continue
+            # Without the blocks that fill it up.
+            whole = out.getvalue().rstrip(b"\0")
+            yield whole + b"\0" * (-len(whole) % 512 + 1024)
+            yield whole[: len(whole) // 2]
+
+
 def is_json(text):
     try:
         json.loads(text)
@@ -104,11 +184,12 @@ def is_json(text):
 
 def main():
     folder = pathlib.Path(sys.argv[1])
-    for number, (target, text) in enumerate(dict.fromkeys(seeds())):
-        if len(text) <= LARGEST:
-            path = folder / target / f"{number:05}"
-            path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_text(text)
+    texts = ((target, text.encode()) for target, text in seeds() if len(text) <= LARGEST)
+    bytes_of = [("argocd-authority", text) for text in connections()] + [("argocd-archive", text) for text in archives()]
+    for number, (target, text) in enumerate(dict.fromkeys([*texts, *bytes_of])):
+        path = folder / target / f"{number:05}"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(text)
 
 
 main()
