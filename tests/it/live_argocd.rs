@@ -107,7 +107,12 @@ fn both_helms_take_us_as_a_post_renderer() {
 
 #[test]
 #[ignore = "needs helm and kubectl, which tests/live/run installs"]
-fn the_component_adds_the_sidecars() {
+fn the_components_add_the_sidecars() {
+    component_adds("examples/argocd", 3);
+    component_adds("examples/argocd-server", 1);
+}
+
+fn component_adds(folder: &str, sidecars: usize) {
     let program = with_chart(&["exec", "--", "kubectl", "kustomize", "install"]).file(
         "install/kustomization.yaml",
         "resources: [repo-server.yaml]\ncomponents: [manifuse]\nimages: [{name: manifuse, newName: example.com/manifuse}]\n",
@@ -116,7 +121,7 @@ fn the_component_adds_the_sidecars() {
         "install/repo-server.yaml",
         "apiVersion: apps/v1\nkind: Deployment\nmetadata: {name: argocd-repo-server}\nspec:\n  template:\n    spec:\n      containers:\n      - {name: argocd-repo-server, image: argocd}\n",
     );
-    let from = Path::new(env!("CARGO_MANIFEST_DIR")).join("examples/argocd");
+    let from = Path::new(env!("CARGO_MANIFEST_DIR")).join(folder);
     let to = program.folder().join("install/manifuse");
     fs::create_dir(&to).unwrap();
     for entry in fs::read_dir(from).unwrap() {
@@ -128,10 +133,11 @@ fn the_component_adds_the_sidecars() {
     let text = String::from_utf8(run.stdout).unwrap();
     assert_eq!(
         text.matches("image: example.com/manifuse").count(),
-        3,
+        sidecars,
         "{text}"
     );
-    assert_eq!(text.matches("readOnlyRootFilesystem: true").count(), 3);
+    let confined = text.matches("readOnlyRootFilesystem: true").count();
+    assert_eq!(confined, sidecars);
     assert!(
         text.contains("${ARGOCD_APP_PROJECT_NAME}/**"),
         "the settings are not rendered: {text}"

@@ -325,3 +325,34 @@ fn health_is_told_to_probes() {
         probe().stderr
     );
 }
+
+/// The sidecar of the example and of the page is started as they say.
+#[test]
+fn the_example_s_command_line_is_right() {
+    let example = include_str!("../../../examples/argocd-server/repo-server.yaml");
+    let page = include_str!("../../../docs/argocd.md");
+    let mut found = 0;
+    for text in [example, page] {
+        for line in text.lines() {
+            let words = ["args: [", "exec: {command: [manifuse, "];
+            let Some(rest) = words.iter().find_map(|word| line.trim().strip_prefix(word)) else {
+                continue;
+            };
+            let arguments: Vec<&str> = rest.split(']').next().unwrap().split(", ").collect();
+            let more = if arguments.contains(&"--check") {
+                None
+            } else {
+                Some("--check")
+            };
+            let run = Program::manifuse(arguments.into_iter().chain(more)).run();
+            assert_eq!(
+                run.code,
+                Some(3),
+                "no server is there: {line} {}",
+                run.stderr
+            );
+            found += 1;
+        }
+    }
+    assert_eq!(found, 4);
+}
