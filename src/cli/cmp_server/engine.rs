@@ -1,44 +1,41 @@
 //! What becomes of an upload: the same line as in `generate`, with the settings of the operator, the variables that the
 //! application may set, and files in memory.
 
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use futures::future::BoxFuture;
 use regex::Regex;
-use serde_json::json;
 use tokio::runtime::Handle;
 use tokio::sync::oneshot;
 use tokio::task::spawn_blocking;
 use tokio::time::Instant;
-use tonic::Code;
 
+use super::super::Name;
 use super::super::discover;
 use super::super::instances::{self, Instances};
-use super::super::{CONCURRENCY, Name};
+use super::failed::Failed;
 use super::flags::{RendererKind, Treatment};
-use super::log::{Log, Severity};
-use super::metrics::{Metrics, Outcome};
+use super::log::Log;
+use super::metrics::Metrics;
 use super::parameters::{self, Parameters};
 use super::renderer::{Renderer, Tool};
+use super::request::Request;
+use super::run::{Run, all_objects};
 use crate::argocd::archive::{self, Keep, Tree, unpack};
 use crate::argocd::messages::ParameterAnnouncement;
-use crate::argocd::objects::objects;
-use crate::argocd::service::{Failure, LONGEST_TEXT, Plugin};
-use crate::argocd::tree_files::TreeFiles;
+use crate::argocd::service::{Failure, Plugin};
 use crate::argocd::upload::Upload;
 use crate::argocd::variables::{Caller, Variables};
 use crate::backends::pool::Pool;
 use crate::backends::registry;
 use crate::backends::shared::Sharing;
-use crate::diagnostics::{self, Diagnostic, Fault, Format, Levels, Rendering, Source};
+use crate::diagnostics::{Diagnostic, Fault, Levels, Source};
 use crate::env::Environment;
-use crate::files::Files;
-use crate::inject::{self, CollectOptions, Decryption, PathRule, RenderContext, Rendered};
+use crate::inject::CollectOptions;
 use crate::input;
 use crate::settings::{self, InSecret, Settings};
-use crate::sops::MacCheck;
 
 /// What does not change while the server runs.
 pub(super) struct Engine {
@@ -93,43 +90,6 @@ pub(super) struct Identity {
 /// Identities that are kept at once; the longest unused one goes. Each has its logins and connections.
 const IDENTITIES: usize = 64;
 
-/// A render that failed.
-struct Failed {
-    diagnostics: Vec<Diagnostic>,
-    sources: Vec<Arc<Source>>,
-}
-
-impl From<Vec<Diagnostic>> for Failed {
-    fn from(diagnostics: Vec<Diagnostic>) -> Self {
-        Self {
-            diagnostics,
-            sources: Vec::new(),
-        }
-    }
-}
-
-impl From<Diagnostic> for Failed {
-    fn from(diagnostic: Diagnostic) -> Self {
-        vec![diagnostic].into()
-    }
-}
-
-impl From<Box<Diagnostic>> for Failed {
-    fn from(diagnostic: Box<Diagnostic>) -> Self {
-        (*diagnostic).into()
-    }
-}
-
-impl From<archive::Error> for Failed {
-    fn from(error: archive::Error) -> Self {
-        let mut told = Diagnostic::error(Fault::Input, error.to_string());
-        if let archive::Error::Broken(cause) = &error {
-            told = told.with_cause(diagnostics::io_reason(cause));
-        }
-        told.into()
-    }
-}
-
 /// The plugin that the service asks.
 pub(super) struct Server(pub(super) Arc<Engine>);
 
@@ -154,7 +114,7 @@ impl Plugin for Server {
         let engine = Arc::clone(&self.0);
         Box::pin(async move {
             let found = in_thread(async move || engine.discover(&upload)).await;
-            found.map_err(|failed| engine_failure(failed).0)
+            found.map_err(|failed| failed.told().0)
         })
     }
 
@@ -191,111 +151,6 @@ where
         let told = "this is a bug in manifuse, whose place its log tells";
         Err(Diagnostic::error(Fault::Bug, told).into())
     })
-}
-
-/// A render for log and metrics. One that is dropped was cancelled.
-struct Request {
-    engine: Arc<Engine>,
-    number: u64,
-    application: String,
-    project: String,
-    revision: String,
-    start: Instant,
-    ended: bool,
-}
-
-impl Request {
-    fn begin(engine: Arc<Engine>, variables: &Variables) -> Self {
-        let get = |name| variables.get(name).unwrap_or_default().to_owned();
-        engine.metrics.begin();
-        Self {
-            number: engine.requests.fetch_add(1, Ordering::Relaxed) + 1,
-            engine,
-            application: get("ARGOCD_APP_NAME"),
-            project: get("ARGOCD_APP_PROJECT_NAME"),
-            revision: get("ARGOCD_APP_REVISION"),
-            start: Instant::now(),
-            ended: false,
-        }
-    }
-
-    fn end(mut self, rendered: Result<Vec<String>, Failed>) -> Result<Vec<String>, Failure> {
-        self.ended = true;
-        let took = self.start.elapsed();
-        match rendered {
-            Ok(objects) => {
-                let bytes = objects.iter().map(String::len).sum();
-                self.engine.metrics.end(Outcome::Rendered, took, bytes);
-                let told = [("objects", json!(objects.len())), ("bytes", json!(bytes))];
-                self.tell(Severity::Info, "rendered", &told);
-                Ok(objects)
-            }
-            Err(failed) => {
-                let (failure, fault) = engine_failure(failed);
-                self.engine.metrics.end(Outcome::Failed(fault), took, 0);
-                self.tell(
-                    Severity::Error,
-                    "not rendered",
-                    &[("error", json!(failure.text))],
-                );
-                Err(failure)
-            }
-        }
-    }
-
-    fn tell(&self, severity: Severity, message: &str, more: &[(&str, serde_json::Value)]) {
-        let milliseconds = u64::try_from(self.start.elapsed().as_millis()).unwrap_or(u64::MAX);
-        let mut fields = vec![
-            ("request", json!(self.number)),
-            ("application", json!(self.application)),
-            ("project", json!(self.project)),
-            ("revision", json!(self.revision)),
-            ("milliseconds", json!(milliseconds)),
-        ];
-        fields.extend(more.iter().cloned());
-        self.engine.log.tell(severity, message, &fields);
-    }
-}
-
-impl Drop for Request {
-    fn drop(&mut self) {
-        if !self.ended {
-            self.engine
-                .metrics
-                .end(Outcome::Cancelled, self.start.elapsed(), 0);
-            self.tell(
-                Severity::Warning,
-                "given up: nobody waits for it any more",
-                &[],
-            );
-        }
-    }
-}
-
-/// What Argo CD is told. No excerpts: people read it who may not read the repository.
-fn engine_failure(mut failed: Failed) -> (Failure, Fault) {
-    diagnostics::sort(&mut failed.diagnostics, &failed.sources);
-    let rendering = Rendering {
-        format: Format::Text,
-        colours: false,
-        excerpts: false,
-        limit: Some(LONGEST_TEXT),
-    };
-    let text = diagnostics::render(&failed.diagnostics, rendering);
-    let code = diagnostics::exit_code(&failed.diagnostics);
-    let faults = [Fault::Settings, Fault::Policy, Fault::Backend, Fault::Input];
-    let fault = faults
-        .into_iter()
-        .find(|fault| fault.exit_code() == code)
-        .unwrap_or(Fault::Bug);
-    let code = match fault {
-        Fault::Input => Code::InvalidArgument,
-        Fault::Settings => Code::FailedPrecondition,
-        Fault::Backend => Code::Unavailable,
-        Fault::Policy => Code::PermissionDenied,
-        Fault::Bug => Code::Internal,
-    };
-    (Failure::new(code, text.trim_end()), fault)
 }
 
 impl Engine {
@@ -500,7 +355,8 @@ impl Engine {
             .any(|(name, bytes)| discover::is_telling(name, bytes, &options)))
     }
 
-    fn collect_options(
+    /// How references are looked for; `backend` is what the application wants `path:` to mean.
+    pub(super) fn collect_options(
         &self,
         instances: &Instances,
         backend: Option<&str>,
@@ -521,127 +377,5 @@ impl Engine {
             validate: false,
             document_limit: self.options.document_limit,
         })
-    }
-}
-
-/// One render with all that it needs.
-struct Run<'e> {
-    engine: &'e Engine,
-    settings: &'e Settings,
-    instances: &'e Instances,
-    deadline: Instant,
-    request: u64,
-}
-
-impl Run<'_> {
-    async fn inject(
-        &self,
-        sources: &[Arc<Source>],
-        tree: Arc<Tree>,
-        backend: Option<&str>,
-    ) -> Result<Vec<String>, Failed> {
-        let fail = |diagnostics| Failed {
-            diagnostics,
-            sources: sources.to_vec(),
-        };
-        let keyring = || self.instances.keyring(self.settings);
-        let decryption = self.decryption(&keyring);
-        let decrypted = inject::decrypt(sources, &decryption);
-        let sources = decrypted.await.map_err(fail)?;
-        let options = self.engine.collect_options(self.instances, backend)?;
-        let stream = inject::collect(&sources, &options).map_err(fail)?;
-        let context = self.context(tree)?;
-        let rendered = inject::render(stream, &context).await.map_err(fail)?;
-        self.warn(&rendered)?;
-        all_objects(rendered.texts())
-    }
-
-    fn decryption<'d>(
-        &self,
-        keyring: &'d dyn Fn() -> Result<Arc<crate::sops::Keyring>, registry::SettingsError>,
-    ) -> Decryption<'d> {
-        Decryption {
-            keyring,
-            mac: if self.settings.verifies_stream_mac {
-                MacCheck::Required
-            } else {
-                MacCheck::Skipped
-            },
-            document_limit: self.engine.options.document_limit,
-            timeout: self.fetch_timeout(),
-        }
-    }
-
-    fn context(&self, tree: Arc<Tree>) -> Result<RenderContext, Failed> {
-        let options = &self.engine.options;
-        let rule = self.settings.path_validation();
-        let rule = rule.map_err(|error| Failed::from(Diagnostic::from_error(&error)))?;
-        let files: Arc<dyn Files> = Arc::new(TreeFiles {
-            tree,
-            keep: options.keep,
-            limit: options.file_limit,
-        });
-        Ok(RenderContext {
-            pool: Arc::clone(&self.instances.pool),
-            files,
-            path_rules: rule.map(PathRule::new).into_iter().collect(),
-            policy: self.settings.policy.clone(),
-            fetch_timeout: self.fetch_timeout(),
-            concurrency: options.concurrency.unwrap_or(CONCURRENCY),
-        })
-    }
-
-    /// Time is left to say which secret there was no answer for.
-    fn fetch_timeout(&self) -> Duration {
-        let left = self.deadline.saturating_duration_since(Instant::now());
-        self.engine
-            .options
-            .timeout
-            .min(left.saturating_sub(Duration::from_millis(100)))
-    }
-
-    /// Warnings go to the log; one that the operator wants to fail a render does.
-    fn warn(&self, rendered: &Rendered<'_>) -> Result<(), Failed> {
-        let mut warnings = rendered.warnings.clone();
-        self.engine.options.levels.apply(&mut warnings);
-        if diagnostics::exit_code(&warnings) != 0 {
-            return Err(Failed {
-                diagnostics: warnings,
-                sources: rendered.sources.to_vec(),
-            });
-        }
-        let rendering = Rendering {
-            excerpts: false,
-            ..Rendering::PLAIN
-        };
-        for warning in warnings {
-            let text = diagnostics::render(&[warning], rendering);
-            let fields = [
-                ("request", json!(self.request)),
-                ("warning", json!(text.trim_end())),
-            ];
-            self.engine.log.tell(Severity::Warning, "warned", &fields);
-        }
-        Ok(())
-    }
-}
-
-fn all_objects<'s>(texts: impl Iterator<Item = (&'s str, String)>) -> Result<Vec<String>, Failed> {
-    let mut all = Vec::new();
-    let mut told = Vec::new();
-    for (name, text) in texts {
-        match objects(name, &text) {
-            Ok(own) => all.extend(own),
-            Err(errors) => told.extend(
-                errors
-                    .iter()
-                    .map(|error| Diagnostic::error(Fault::Input, error.to_string())),
-            ),
-        }
-    }
-    if told.is_empty() {
-        Ok(all)
-    } else {
-        Err(told.into())
     }
 }

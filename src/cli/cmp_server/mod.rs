@@ -2,12 +2,15 @@
 
 mod check;
 mod engine;
+mod failed;
 mod flags;
 mod log;
 mod metrics;
 mod parameters;
 mod plugin_file;
 mod renderer;
+mod request;
+mod run;
 
 use std::fs;
 use std::path::{Path, PathBuf};
